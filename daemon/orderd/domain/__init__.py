@@ -1,0 +1,1 @@
+"""The vocabulary of orderd: pure values and pure functions, shared by every room and by the trainer."""

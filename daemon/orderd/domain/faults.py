@@ -1,0 +1,98 @@
+"""What can fail and what it can fail on: failure classes and entities. Pure.
+
+FAULT (what chaos does) -> SYMPTOM (what can be seen) -> FAILURE (a service no longer correct). This file names failures and
+the entities they happen to; faults themselves live in playbooks/faults.
+"""
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final, Self
+
+
+class EntityKind(StrEnum):
+    """The kinds of things on a host that can fail; the order is the model's kind index."""
+
+    UNIT = "unit"
+    MOUNT = "mount"
+    PROCESS = "process"
+    RESOLVER = "resolver"
+    CLOCK = "clock"
+
+
+class Failure(StrEnum):
+    """Failure classes; the order is the model's class index. ``OK`` is always index 0."""
+
+    OK = "ok"
+    SERVICE_DOWN = "service_down"
+    SERVICE_MASKED = "service_masked"
+    SERVICE_HUNG = "service_hung"
+    SERVICE_CRASH_LOOP = "service_crash_loop"
+    DISK_FULL = "disk_full"
+    CPU_RUNAWAY = "cpu_runaway"
+    MEMORY_LEAK = "memory_leak"
+    DNS_BROKEN = "dns_broken"
+    CLOCK_STEPPED = "clock_stepped"
+
+
+KINDS: Final = tuple(EntityKind)
+FAILURES: Final = tuple(Failure)
+
+KIND_OF: Final = {
+    Failure.SERVICE_DOWN: EntityKind.UNIT,
+    Failure.SERVICE_MASKED: EntityKind.UNIT,
+    Failure.SERVICE_HUNG: EntityKind.UNIT,
+    Failure.SERVICE_CRASH_LOOP: EntityKind.UNIT,
+    Failure.DISK_FULL: EntityKind.MOUNT,
+    Failure.CPU_RUNAWAY: EntityKind.PROCESS,
+    Failure.MEMORY_LEAK: EntityKind.PROCESS,
+    Failure.DNS_BROKEN: EntityKind.RESOLVER,
+    Failure.CLOCK_STEPPED: EntityKind.CLOCK,
+}
+"""The one entity kind each failure class happens to (``OK`` happens to all)."""
+
+# Keys are data from the observed host: anything that is not exactly one of these shapes never becomes an entity.
+_KEY_SHAPES: Final = {
+    EntityKind.UNIT: re.compile(r"[A-Za-z0-9:_.@-]{1,200}\.(?:service|socket|timer|mount)"),
+    EntityKind.MOUNT: re.compile(r"/[A-Za-z0-9._/+@-]{0,250}"),
+    EntityKind.PROCESS: re.compile(r"[1-9][0-9]{0,9}:[0-9]{1,19}"),
+    EntityKind.RESOLVER: re.compile(r"system"),
+    EntityKind.CLOCK: re.compile(r"system"),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class Entity:
+    """One thing on the host that can fail.
+
+    Attributes:
+        kind: what it is.
+        key: its identity within the kind: a unit name, a mount path, ``PID:STARTTIME`` (clock ticks since boot), or ``system``.
+    """
+
+    kind: EntityKind
+    key: str
+
+    def __post_init__(self) -> None:
+        """Refuse keys that are not of the kind's shape.
+
+        Raises:
+            ValueError: the key has another shape, or a path climbs with ``..``.
+        """
+        if _KEY_SHAPES[self.kind].fullmatch(self.key) is None or ".." in self.key.split("/"):
+            msg = f"{self.key!r} is not a valid {self.kind} key"
+            raise ValueError(msg)
+
+    def __str__(self) -> str:
+        """Return ``kind:key``, the form used in records, on the wire and in messages to the executor."""
+        return f"{self.kind}:{self.key}"
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read ``kind:key``.
+
+        Raises:
+            ValueError: the kind is unknown or the key has the wrong shape.
+        """
+        kind, _, key = text.partition(":")
+        return cls(kind=EntityKind(kind), key=key)

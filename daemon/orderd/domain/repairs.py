@@ -1,0 +1,141 @@
+"""The contract of a repair: what it repairs, what must hold before, how its success is judged. Pure.
+
+A contract is parsed from ``contract.yml`` at the boundary (room ``catalogue``) into these values or refused.
+"""
+
+import math
+import operator
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from orderd.domain.faults import EntityKind, Failure
+from orderd.domain.signals import ENTITY_INDEX
+
+
+class Op(StrEnum):
+    """Comparison operators allowed in contracts."""
+
+    LT = "lt"
+    LE = "le"
+    GT = "gt"
+    GE = "ge"
+    EQ = "eq"
+
+
+class Risk(StrEnum):
+    """The worst a repair can do when it was the wrong one."""
+
+    NONE = "none"
+    RESTARTS = "restarts"
+    LOSES_CACHE = "loses-cache"
+    STOPS_PROCESS = "stops-process"
+
+
+class BlastRadius(StrEnum):
+    """How far a repair reaches."""
+
+    UNIT = "unit"
+    HOST = "host"
+
+
+_COMPARE: Final[dict[Op, Callable[[float, float], bool]]] = {
+    Op.LT: operator.lt,
+    Op.LE: operator.le,
+    Op.GT: operator.gt,
+    Op.GE: operator.ge,
+    Op.EQ: operator.eq,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """One signal of the target compared with a constant; a missing signal never satisfies it."""
+
+    signal: str
+    op: Op
+    value: float
+
+    def holds(self, values: tuple[float, ...]) -> bool:
+        """Tell whether it holds for an entity's values (in ENTITY_SIGNALS order)."""
+        seen = values[ENTITY_INDEX[self.signal]]
+        return not math.isnan(seen) and _COMPARE[self.op](seen, self.value)
+
+    def __str__(self) -> str:
+        """Return it as a person would read it."""
+        return f"{self.signal} {self.op} {self.value:g}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Condition:
+    """A conjunction of alternatives: every inner tuple needs at least one comparison that holds."""
+
+    all_of: tuple[tuple[Comparison, ...], ...] = ()
+
+    def holds(self, values: tuple[float, ...]) -> bool:
+        """Tell whether the condition holds for an entity's values."""
+        return all(any(c.holds(values) for c in alternatives) for alternatives in self.all_of)
+
+    def unmet(self, values: tuple[float, ...]) -> str:
+        """Name the first part that does not hold, empty when all hold."""
+        for alternatives in self.all_of:
+            if not any(c.holds(values) for c in alternatives):
+                return " or ".join(str(c) for c in alternatives)
+        return ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verify:
+    """How success is judged: the target's signals, never the playbook's exit code.
+
+    Attributes:
+        healthy: what the target's signals must show.
+        absent_is_healthy: the target being gone counts as healthy (a process that was to be stopped).
+        hold_s: for how long without a break.
+        within_s: by when the hold must have completed, counted from the end of the playbook.
+    """
+
+    healthy: Condition
+    absent_is_healthy: bool
+    hold_s: float
+    within_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Repair:
+    """One catalogued repair.
+
+    Attributes:
+        name: folder name under playbooks/repairs, ``[a-z][a-z0-9_]*``.
+        summary: one sentence for people.
+        repairs: failure classes it can repair.
+        target: the entity kind it takes.
+        rung: place on the escalation ladder of its failure classes, lower first.
+        preconditions: must hold on the target's newest sample, else it is no candidate.
+        touches: resources it may change, as patterns with ``{target}``; anything else that changes is collateral.
+        risk: the worst it can do when wrong.
+        deadline_s: its scope is killed then.
+        cooldown_s: least time between two uses on one target.
+        verify: how success is judged.
+        undo: file name of the undo playbook, or empty.
+        undo_none_why: why there is none; empty when there is one.
+        idempotent: running it twice changes nothing the second time.
+        blast_radius: how far it reaches.
+    """
+
+    name: str
+    summary: str
+    repairs: tuple[Failure, ...]
+    target: EntityKind
+    rung: int
+    preconditions: Condition
+    touches: tuple[str, ...]
+    risk: Risk
+    deadline_s: float
+    cooldown_s: float
+    verify: Verify
+    undo: str
+    undo_none_why: str
+    idempotent: bool
+    blast_radius: BlastRadius
