@@ -1,0 +1,87 @@
+"""Read orderd.toml and refuse what is not allowed. Reads one file."""
+
+import re
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from orderd.config.schema import Config
+from orderd.errors import ConfigError
+
+DEFAULT_PATH = Path("/etc/orderd/orderd.toml")
+_AT = re.compile(r" - at `\$(?P<path>[^`]*)`$")
+_FIELD = re.compile(r"unknown field `(?P<field>[^`]*)`")
+
+
+def load(path: Path = DEFAULT_PATH) -> Config:
+    """Read and check a configuration file.
+
+    Args:
+        path: the TOML file.
+
+    Returns:
+        The checked configuration, defaults filled in.
+
+    Raises:
+        ConfigError: the file cannot be read, is no TOML, or a key is unknown, of another type, or out of range.
+    """
+    raw = _read(path)
+    try:
+        config = msgspec.convert(raw, Config)
+    except msgspec.ValidationError as error:
+        raise _explain(path, raw, str(error)) from error
+    _check_relations(path, config)
+    return config
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(file=str(path), key="(file)", value=error.strerror, allowed="a readable file") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(file=str(path), key="(syntax)", value=str(error), allowed="valid TOML in UTF-8") from error
+
+
+def _explain(path: Path, raw: dict[str, Any], message: str) -> ConfigError:
+    """Turn msgspec's one-line message into file, key, value and what is allowed."""
+    found = _AT.search(message)
+    key = found["path"].lstrip(".") if found else ""
+    allowed = _AT.sub("", message)
+    unknown = _FIELD.search(message)
+    if unknown:
+        key = f"{key}.{unknown['field']}".lstrip(".")
+        allowed = "unknown key; remove it or correct its spelling"
+    return ConfigError(file=str(path), key=key or "(top level)", value=_value_at(raw, key), allowed=allowed)
+
+
+def _value_at(raw: Any, key: str) -> object:  # noqa: ANN401  raw TOML has no type before it is checked
+    for part in re.findall(r"[^.\[\]]+", key):
+        try:
+            raw = raw[int(part)] if isinstance(raw, list) else raw[part]
+        except (KeyError, IndexError, TypeError, ValueError):
+            return None
+    return raw
+
+
+def _check_relations(path: Path, config: Config) -> None:
+    units = [service.unit for service in config.services]
+    for unit in units:
+        if units.count(unit) > 1:
+            raise ConfigError(file=str(path), key="services.unit", value=unit, allowed="each unit once")
+    if config.sampling.verify_period_s > config.sampling.period_s:
+        raise ConfigError(
+            file=str(path),
+            key="sampling.verify_period_s",
+            value=config.sampling.verify_period_s,
+            allowed=f"at most sampling.period_s ({config.sampling.period_s:g})",
+        )
+    if config.inference.timeout_s >= config.sampling.period_s:
+        raise ConfigError(
+            file=str(path),
+            key="inference.timeout_s",
+            value=config.inference.timeout_s,
+            allowed=f"less than sampling.period_s ({config.sampling.period_s:g})",
+        )

@@ -1,0 +1,259 @@
+"""The values that cross rooms: sample, diagnosis, decision, attempt, incident. Pure, frozen.
+
+A sample is one measurement of the whole host; a diagnosis says what is wrong with which entity; a decision says what to do
+about it and why; an attempt is one repair that was tried; an incident runs from the first symptom to a terminal state.
+"""
+
+import math
+from dataclasses import dataclass
+from enum import StrEnum
+
+from orderd.domain.clock import Instant
+from orderd.domain.faults import Entity, Failure
+from orderd.domain.signals import ENTITY_INDEX, ENTITY_SIGNALS, HOST_INDEX
+
+
+NAN = math.nan
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EntityRow:
+    """One entity's signals at one moment.
+
+    Attributes:
+        entity: which one.
+        values: one float per ENTITY_SIGNALS, NaN where missing or not of this kind.
+    """
+
+    entity: Entity
+    values: tuple[float, ...]
+
+    def signal(self, name: str) -> float:
+        """Return one signal by name, NaN when missing."""
+        return self.values[ENTITY_INDEX[name]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """One measurement of the whole host.
+
+    Attributes:
+        at: when the sample was complete.
+        cause: what woke the sampler: ``timer`` or the kind of event (``unit``, ``verify``).
+        host: one float per HOST_SIGNALS, NaN where missing.
+        entities: one row per entity, each entity once.
+        failed_collectors: collectors that failed this time, by name; their signals are missing.
+    """
+
+    at: Instant
+    cause: str
+    host: tuple[float, ...]
+    entities: tuple[EntityRow, ...]
+    failed_collectors: tuple[str, ...] = ()
+
+    def row(self, entity: Entity) -> EntityRow | None:
+        """Return the entity's row, None when the entity is not there."""
+        return next((row for row in self.entities if row.entity == entity), None)
+
+    def host_signal(self, name: str) -> float:
+        """Return one host signal by name, NaN when missing."""
+        return self.host[HOST_INDEX[name]]
+
+
+def entity_values(**signals: float) -> tuple[float, ...]:
+    """Return a full row of entity signals, those not named being NaN.
+
+    Raises:
+        KeyError: a name is not a declared entity signal.
+    """
+    row = [NAN] * len(ENTITY_SIGNALS)
+    for name, value in signals.items():
+        row[ENTITY_INDEX[name]] = value
+    return tuple(row)
+
+
+class Source(StrEnum):
+    """Who diagnosed."""
+
+    MODEL = "model"
+    RULES = "rules"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Diagnosis:
+    """What is wrong with which entity.
+
+    Attributes:
+        failure: the failure class, never ``OK``.
+        entity: the entity that failed.
+        probability: 0 to 1; rules say 1.0.
+        source: model or rules.
+        evidence: one sentence for people: the signals that showed it.
+    """
+
+    failure: Failure
+    entity: Entity
+    probability: float
+    source: Source
+    evidence: str = ""
+
+
+class Mode(StrEnum):
+    """What orderd may do on this host."""
+
+    OBSERVE = "observe"
+    APPROVE = "approve"
+    AUTO = "auto"
+
+
+class Action(StrEnum):
+    """What a decision can be."""
+
+    REPAIR = "repair"
+    WAIT = "wait"
+    ESCALATE = "escalate"
+
+
+class Reason(StrEnum):
+    """Stable reason codes of the guard and the policy; recorded with every decision."""
+
+    ALLOWED = "allowed"
+    HELD = "held"
+    MODE_OBSERVE = "mode_observe"
+    MODE_APPROVE = "mode_approve"
+    COOLDOWN = "cooldown"
+    HOST_RATE = "host_rate"
+    TARGET_RATE = "target_rate"
+    HOST_BUSY = "host_busy"
+    IN_TRANSITION = "in_transition"
+    NO_CANDIDATE = "no_candidate"
+    LADDER_EXHAUSTED = "ladder_exhausted"
+    JOURNAL_UNAVAILABLE = "journal_unavailable"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """A repair that was considered.
+
+    Attributes:
+        repair: its name.
+        rung: its place on the ladder.
+        refused_because: empty when it was usable, else the precondition that did not hold or that it was tried already.
+    """
+
+    repair: str
+    rung: int
+    refused_because: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """One choice, as recorded before anything is touched.
+
+    Attributes:
+        decision_id: sortable, unique on this host.
+        incident_id: the incident it belongs to.
+        at: when it was decided.
+        detected_at: when the sample that showed the failure was complete.
+        diagnosis: what it answers.
+        other_diagnosis: what the other diagnoser (rules beside the model, or the model beside rules) said of the same entity.
+        action: repair, wait or escalate.
+        repair: name of the repair, empty unless the action is repair.
+        reason: why, as a stable code.
+        detail: why, for people.
+        candidates: everything that was considered.
+        model_version: version of the model that was loaded, empty without one.
+        provider: onnxruntime provider that ran it, empty without one.
+    """
+
+    decision_id: str
+    incident_id: str
+    at: Instant
+    detected_at: Instant
+    diagnosis: Diagnosis
+    other_diagnosis: Diagnosis | None
+    action: Action
+    repair: str
+    reason: Reason
+    detail: str
+    candidates: tuple[Candidate, ...]
+    model_version: str
+    provider: str
+
+
+class IncidentState(StrEnum):
+    """States of an incident; the last three are terminal and every incident ends in exactly one."""
+
+    OPEN = "open"
+    DIAGNOSED = "diagnosed"
+    WAITING = "waiting"
+    REPAIRING = "repairing"
+    VERIFYING = "verifying"
+    RESOLVED = "resolved"
+    ESCALATED = "escalated"
+    CLOSED = "closed"
+
+    @property
+    def terminal(self) -> bool:
+        """Tell whether nothing follows it."""
+        return self in {IncidentState.RESOLVED, IncidentState.ESCALATED, IncidentState.CLOSED}
+
+
+class RepairOutcome(StrEnum):
+    """How a playbook ended; not whether it helped."""
+
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    TIMED_OUT = "timed_out"
+    REFUSED = "refused"
+    INTERRUPTED = "interrupted"
+
+
+class Verdict(StrEnum):
+    """What verification said."""
+
+    PENDING = "pending"
+    HEALTHY = "healthy"
+    UNHEALTHY = "unhealthy"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One thing that happened to a decision, appended to the journal in order.
+
+    Attributes:
+        decision_id: the decision.
+        at: when.
+        state: the incident's state after it.
+        what: short stable word: ``intent``, ``started``, ``finished``, ``verified``, ``unverified``, ``undone``, ``recovered``, ``closed``.
+        detail: for people.
+        outcome: set on ``finished``.
+        seconds: duration of the step where it has one, else NaN.
+    """
+
+    decision_id: str
+    at: Instant
+    state: IncidentState
+    what: str
+    detail: str = ""
+    outcome: RepairOutcome | None = None
+    seconds: float = NAN
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hold:
+    """A person announced that an entity is changed on purpose; it is left alone until then.
+
+    Attributes:
+        entity: what is held.
+        why: the person's words.
+        by: who, as the socket's peer credentials said.
+        at: since when.
+        until: monotonic nanoseconds at which it ends.
+    """
+
+    entity: Entity
+    why: str
+    by: str
+    at: Instant
+    until: int
