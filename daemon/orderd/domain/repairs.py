@@ -51,16 +51,24 @@ _COMPARE: Final[dict[Op, Callable[[float, float], bool]]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
-    """One signal of the target compared with a constant; a missing signal never satisfies it."""
+    """One signal of the target compared with a constant.
+
+    Attributes:
+        signal: one of ENTITY_SIGNALS.
+        op: how to compare.
+        value: what to compare with, in the signal's unit.
+        missing_holds: a missing signal satisfies it (a service without a probe); otherwise a missing signal never does.
+    """
 
     signal: str
     op: Op
     value: float
+    missing_holds: bool = False
 
     def holds(self, values: tuple[float, ...]) -> bool:
         """Tell whether it holds for an entity's values (in ENTITY_SIGNALS order)."""
         seen = values[ENTITY_INDEX[self.signal]]
-        return not math.isnan(seen) and _COMPARE[self.op](seen, self.value)
+        return self.missing_holds if math.isnan(seen) else _COMPARE[self.op](seen, self.value)
 
     def __str__(self) -> str:
         """Return it as a person would read it."""
