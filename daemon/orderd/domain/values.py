@@ -257,3 +257,53 @@ class Hold:
     by: str
     at: Instant
     until: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DecisionRecord:
+    """A decision with everything that happened to it, as the journal holds it.
+
+    Attributes:
+        decision: the choice.
+        steps: what happened, oldest first.
+    """
+
+    decision: Decision
+    steps: tuple[Step, ...]
+
+    @property
+    def state(self) -> IncidentState:
+        """Return the incident's state as of the newest step."""
+        return self.steps[-1].state if self.steps else IncidentState.DIAGNOSED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scores:
+    """What the order model said of one window.
+
+    Attributes:
+        failures: E rows of len(FAILURES) probabilities, each row summing to 1, in the window's order of entities.
+        wrong: P(anything wrong on the host).
+    """
+
+    failures: tuple[tuple[float, ...], ...]
+    wrong: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelInfo:
+    """The loaded order model, or why there is none.
+
+    Attributes:
+        loaded: whether it answers.
+        why: why not, empty when loaded.
+        version: of the model's manifest.
+        sha256: of model.onnx.
+        provider: first of session.get_providers().
+    """
+
+    loaded: bool
+    why: str = ""
+    version: str = ""
+    sha256: str = ""
+    provider: str = ""
