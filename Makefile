@@ -1,0 +1,40 @@
+# Two commands: `make drill` breaks a disposable copy of this machine and lets orderd repair it; `make test` proves the project.
+# Options of the drill: FAULTS=a,b SEED=n KEEP=1; NO_APT=1 refuses to install Debian packages and lists them instead.
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+export ORT_DISABLE_TELEMETRY := 1
+export GRPC_ENABLE_FORK_SUPPORT := 0
+
+.PHONY: drill test lint proto bench collect train clean
+
+drill: $(VENV)/.drill ## break a disposable host, let orderd repair it, prove it
+	@$(BIN)/ordertrainer drill $(if $(FAULTS),--faults $(FAULTS)) $(if $(SEED),--seed $(SEED)) $(if $(KEEP),--keep)
+
+test: $(VENV)/.test ## everything: linters, types, unit, contract, integration, drill tests
+	@$(BIN)/ordertrainer host prepare
+	@$(BIN)/pytest $(PYTEST_ARGS)
+
+bench: $(VENV)/.test ## benchmarks; compare with a peer in the same run
+	@for b in tests/bench/bench_*.py; do echo "== $$b"; $(BIN)/python $$b || exit 1; done
+
+proto: $(VENV)/.test ## regenerate daemon/orderd/v1 from proto/
+	@$(BIN)/python proto/generate.py
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "$(PYTHON) cannot make virtual environments: apt-get install python3-venv"; exit 1; }
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.drill: $(VENV)/bin/python pyproject.toml constraints.txt
+	@echo "installing orderd and what a drill needs into $(VENV) (the first time downloads about 350 MB)"
+	@$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[drill]'
+	@touch $@
+
+$(VENV)/.test: $(VENV)/.drill
+	@echo "installing the trainer and the test tools into $(VENV) (torch: about 200 MB)"
+	@$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[trainer,dev]'
+	@touch $@
+
+clean: ## remove generated files, not the cached drill image
+	@rm -rf out build dist .pytest_cache .ruff_cache

@@ -1,0 +1,1 @@
+"""ordertrainer breaks disposable hosts on purpose, learns which repair works, and releases the order model."""
