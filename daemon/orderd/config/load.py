@@ -57,7 +57,7 @@ def _explain(path: Path, raw: dict[str, Any], message: str) -> ConfigError:
     return ConfigError(file=str(path), key=key or "(top level)", value=_value_at(raw, key), allowed=allowed)
 
 
-def _value_at(raw: Any, key: str) -> object:  # noqa: ANN401  raw TOML has no type before it is checked
+def _value_at(raw: Any, key: str) -> object:
     for part in re.findall(r"[^.\[\]]+", key):
         try:
             raw = raw[int(part)] if isinstance(raw, list) else raw[part]

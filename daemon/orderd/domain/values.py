@@ -12,7 +12,6 @@ from orderd.domain.clock import Instant
 from orderd.domain.faults import Entity, Failure
 from orderd.domain.signals import ENTITY_INDEX, ENTITY_SIGNALS, HOST_INDEX
 
-
 NAN = math.nan
 
 

@@ -1,0 +1,8 @@
+"""What to do about a diagnosis: candidates from contracts, a guard that may refuse, one decision. Pure but for its memory."""
+
+from orderd.decision.candidates import candidates
+from orderd.decision.guard import Guard, Ruling
+from orderd.decision.holds import Holds
+from orderd.decision.policy import Choice, choose
+
+__all__ = ["Choice", "Guard", "Holds", "Ruling", "candidates", "choose"]

@@ -1,0 +1,7 @@
+"""What is wrong with which entity: rules as the floor, the order model beside them. Pure."""
+
+from orderd.diagnosis.merge import Opinion, merge
+from orderd.diagnosis.model import by_model
+from orderd.diagnosis.rules import by_rules
+
+__all__ = ["Opinion", "by_model", "by_rules", "merge"]

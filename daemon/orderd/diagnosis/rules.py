@@ -1,0 +1,162 @@
+"""The rule diagnoser: the floor that works without a model. Pure; one rule a failure class.
+
+A rule sees one entity's window and answers with the evidence, or with an empty string. The first rule of the entity's kind
+that answers wins: they are ordered from the most specific symptom to the least. Thresholds are constants with their reason.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from orderd.domain.faults import EntityKind, Failure
+from orderd.domain.signals import ENTITY_INDEX, HOST_INDEX, HOST_SIGNALS, SLOT_AGES_S
+from orderd.domain.values import Diagnosis, Source
+from orderd.domain.window import Window
+
+DISK_FULL_RATIO: Final = 0.95
+"""ext4 keeps 5 % for root: from here on unprivileged writers fail or will within seconds."""
+RUNAWAY_CORES: Final = 0.9
+"""One thread that never sleeps."""
+BUSY_HOST_RATIO: Final = 0.75
+"""A busy process harms nobody while a quarter of the host is free."""
+LEAK_RATIO_PER_S: Final = 0.004
+"""0.4 % of the host's memory a second fills it in four minutes."""
+LEAK_MEMORY_RATIO: Final = 0.08
+"""Below this size growth is a program that starts."""
+STOPPED_RATIO: Final = 0.5
+HUNG_AFTER_S: Final = 0.45
+"""A probe that has waited this long while the processes are stopped by a signal will not be answered."""
+CRASH_RESTARTS_PER_S: Final = 0.15
+"""Two restarts in ten seconds are no accident."""
+CLOCK_STEP_S: Final = 2.0
+SUSTAINED_SLOTS: Final = 4
+"""Newest slots that must agree for slow symptoms: ages 0, 1, 2 and 4 s."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _View:
+    """One entity inside a window, read by signal name."""
+
+    window: Window
+    index: int
+
+    def now(self, signal: str) -> float:
+        return self.series(signal)[0]
+
+    def series(self, signal: str) -> tuple[float, ...]:
+        return self.window.series(self.index, ENTITY_INDEX[signal])
+
+    def sustained(self, signal: str, threshold: float) -> bool:
+        """Tell whether the signal was at least ``threshold`` in each of the newest slots; a missing slot is a no."""
+        return all(value >= threshold for value in self.series(signal)[:SUSTAINED_SLOTS])
+
+    def host_sustained(self, *signals: str, threshold: float) -> bool:
+        width = len(HOST_SIGNALS)
+        sums = (sum(self.window.host[slot * width + HOST_INDEX[s]] for s in signals) for slot in range(SUSTAINED_SLOTS))
+        return all(total >= threshold for total in sums)
+
+
+def _masked(view: _View) -> str:
+    if view.now("unit_masked_ratio") >= 1 and not view.now("unit_active_ratio") >= 1:
+        return "the unit is masked and not running"
+    return ""
+
+
+def _crash_loop(view: _View) -> str:
+    changed = view.now("unit_dropins_changed_ratio") >= 1
+    restarts = view.now("unit_restarts_per_s")
+    start_limit = view.now("unit_result_start_limit_ratio") >= 1
+    failing = view.now("unit_result_exit_ratio") >= 1 or start_limit
+    if restarts >= CRASH_RESTARTS_PER_S and not view.now("unit_active_s") > 1 / CRASH_RESTARTS_PER_S:
+        return f"{restarts:.2f} automatic restarts a second"
+    if changed and failing and not view.now("unit_active_ratio") >= 1:
+        return "its drop-ins changed and it fails to start"
+    return ""
+
+
+def _hung(view: _View) -> str:
+    if not view.now("unit_active_ratio") >= 1:
+        return ""
+    unanswered = view.now("probe_ok_ratio") == 0 or view.now("probe_latency_s") >= HUNG_AFTER_S
+    if view.now("unit_main_stopped_ratio") >= STOPPED_RATIO and unanswered:
+        return "active, its processes are stopped and its probe is not answered"
+    silent = view.series("probe_ok_ratio")[:SUSTAINED_SLOTS]
+    if all(value == 0 for value in silent) and view.now("unit_active_s") >= SLOT_AGES_S[SUSTAINED_SLOTS - 1]:
+        return "active, and its probe has failed for 4 s"
+    return ""
+
+
+def _down(view: _View) -> str:
+    if view.now("unit_active_ratio") == 0 and view.now("unit_transition_ratio") == 0:
+        state = "failed" if view.now("unit_failed_ratio") >= 1 else "inactive"
+        return f"the unit is {state} and nothing is queued to start it"
+    return ""
+
+
+def _disk_full(view: _View) -> str:
+    used = view.now("mount_used_ratio")
+    if used >= DISK_FULL_RATIO and view.now("mount_fill_ratio_per_s") >= -0.001:  # noqa: PLR2004  a mount being emptied is left alone
+        return f"{used:.1%} of the mount is used"
+    return ""
+
+
+def _runaway(view: _View) -> str:
+    if view.now("process_of_service_ratio") >= 1:
+        return ""
+    busy_host = view.host_sustained("cpu_user_ratio", "cpu_system_ratio", threshold=BUSY_HOST_RATIO)
+    if view.sustained("process_cpu_user_cores", RUNAWAY_CORES) and busy_host:
+        return f"{view.now('process_cpu_user_cores'):.1f} cores in user mode for 4 s on a host without room"
+    return ""
+
+
+def _leak(view: _View) -> str:
+    memory = view.now("process_memory_ratio")
+    if view.now("process_of_service_ratio") >= 1 or not memory >= LEAK_MEMORY_RATIO:
+        return ""
+    if view.sustained("process_memory_growth_ratio_per_s", LEAK_RATIO_PER_S):
+        return f"holds {memory:.0%} of the memory and has grown for 4 s"
+    return ""
+
+
+def _dns(view: _View) -> str:
+    if view.now("probe_ok_ratio") == 0:
+        return "no name server of resolv.conf answers"
+    return ""
+
+
+def _clock(view: _View) -> str:
+    step = view.now("clock_step_s")
+    return f"the wall clock moved by {step:+.1f} s" if abs(step) >= CLOCK_STEP_S else ""
+
+
+_RULES: Final[dict[EntityKind, tuple[tuple[Failure, Callable[[_View], str]], ...]]] = {
+    EntityKind.UNIT: (
+        (Failure.SERVICE_MASKED, _masked),
+        (Failure.SERVICE_CRASH_LOOP, _crash_loop),
+        (Failure.SERVICE_HUNG, _hung),
+        (Failure.SERVICE_DOWN, _down),
+    ),
+    EntityKind.MOUNT: ((Failure.DISK_FULL, _disk_full),),
+    EntityKind.PROCESS: ((Failure.MEMORY_LEAK, _leak), (Failure.CPU_RUNAWAY, _runaway)),
+    EntityKind.RESOLVER: ((Failure.DNS_BROKEN, _dns),),
+    EntityKind.CLOCK: ((Failure.CLOCK_STEPPED, _clock),),
+}
+
+
+def by_rules(window: Window) -> tuple[Diagnosis, ...]:
+    """Diagnose every entity of a window by rules.
+
+    Args:
+        window: the newest window.
+
+    Returns:
+        One diagnosis per failing entity, in the window's order.
+    """
+    found: list[Diagnosis] = []
+    for index, entity in enumerate(window.entities):
+        view = _View(window=window, index=index)
+        for failure, rule in _RULES[entity.kind]:
+            if evidence := rule(view):
+                found.append(Diagnosis(failure=failure, entity=entity, probability=1.0, source=Source.RULES, evidence=evidence))
+                break
+    return tuple(found)
