@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
-from ordertrainer.ground import access, image, network, shared
+from ordertrainer.ground import access, capabilities, image, network, shared
 from ordertrainer.ground.cgroups import CloneGroups, Limits, hierarchies
 from ordertrainer.ground.errors import BootFailed, GroundError
 from ordertrainer.ground.hosts import free_index
@@ -36,7 +36,7 @@ DATA_BYTES = 256 << 20
 MEMORY_BYTES = 2 << 30
 CPU_RATIO = 1.5
 BOOT_TIMEOUT_S = 60.0
-BOOT_POLL_S = 0.05
+BOOT_POLL_S = 0.02
 LXCFS_FILES = ("cpuinfo", "diskstats", "loadavg", "meminfo", "stat", "swaps", "uptime")
 PRESSURE_FILES = ("cpu", "io", "memory")
 BOOTED = ("running", "degraded")
@@ -185,13 +185,16 @@ class DisposableHost:
     def exec(
         self, argv: Sequence[str], *, timeout_s: float = 30.0, stdin: str | None = None, check: bool = False
     ) -> subprocess.CompletedProcess[str]:
-        """Run a program inside the clone, as root, in its namespaces and accounted to it.
+        """Run a program inside the clone, as root, in its namespaces, accounted to it and with its capabilities.
+
+        The clock is not in a namespace: with this machine's capabilities `date -s` in there would set it out here.
 
         Raises:
             CommandFailed: it ran past `timeout_s`, or failed and `check` is set.
         """
-        enter = ["nsenter", "-t", str(self.init_pid), "-m", "-u", "-i", "-n", "-p", "-C", *argv]
-        return run(self.groups.guest_command(enter), timeout_s=timeout_s, stdin=stdin, check=check)
+        enter = ["nsenter", "-t", str(self.init_pid), "-m", "-u", "-i", "-n", "-p", "-C"]
+        command = self.groups.guest_command([*enter, *capabilities.as_of(self.init_pid), *argv])
+        return run(command, timeout_s=timeout_s, stdin=stdin, check=check)
 
     def down(self) -> None:
         """Remove the host and everything that was acquired for it. Doing it twice is harmless."""
@@ -225,7 +228,7 @@ class DisposableHost:
             (top / directory).mkdir()
         run(["mount", "-o", "loop,ro", str(layer), str(top / "layer")])
         lower = f"{top / 'layer' / 'upper'}:/"
-        options = f"lowerdir={lower},upperdir={top / 'upper'},workdir={top / 'work'}"
+        options = f"nodev,lowerdir={lower},upperdir={top / 'upper'},workdir={top / 'work'}"
         run(["mount", "-t", "overlay", "overlay", "-o", options, str(top / "root")])
 
     def _become_someone(self) -> None:
@@ -328,6 +331,7 @@ def _nspawn(root: Path, name: str) -> list[str]:
         *("systemd-nspawn", "--quiet", "--boot", f"--directory={root}", f"--machine={name}"),
         *("--register=no", "--keep-unit", "--settings=no", "--private-network", "--console=pipe"),
         *("--resolv-conf=off", "--timezone=off", "--link-journal=no"),
+        "--drop-capability=CAP_MKNOD",  # or root in the clone could make a node for the machine's disk
         *binds,
     ]
 

@@ -100,6 +100,14 @@ def _building(images_dir: Path) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def _packages_at_rest() -> Iterator[None]:
+    """Keep apt and dpkg of the machine from changing its root, and their database, under the build."""
+    with open("/var/lib/dpkg/lock-frontend", "a", encoding="utf-8") as lock:
+        fcntl.lockf(lock, fcntl.LOCK_EX)
+        yield
+
+
 def _remove_leftovers(images_dir: Path) -> None:
     """Remove builds that were killed; the lock is held, so none of them is running."""
     for stale in images_dir.glob(".build-*"):
@@ -119,7 +127,8 @@ def _build(wanted: Path, say: Say) -> None:
     building.mkdir()
     try:
         _format(building / "layer.ext4")
-        _install(building, say)
+        with _packages_at_rest():
+            _install(building, say)
         building.rename(wanted)
     except BaseException:
         shutil.rmtree(building, ignore_errors=True)

@@ -2,8 +2,8 @@
 
 Touches: DIRECTORY/{queue,done,heartbeat,worker.log}, TCP port 7070. Standard library only: it runs on the clone's own Python.
 
-One thread on purpose: a stopped, starved or blocked worker cannot answer, so its probe cannot lie. The heartbeat is a new
-file every time, because overwriting blocks that are already allocated would succeed on a full disk.
+One thread on purpose: a stopped, starved or blocked worker cannot answer, so its probe cannot lie. Every heartbeat appends
+a whole block: overwriting or replacing the last one would go on working on a full disk, in the blocks it gave back.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ AGE_MAX_S = 1.0
 BATCH_BYTES_MAX = 1 << 20
 REQUEST_BYTES_MAX = 64
 LOG_BYTES_MAX = 1 << 20
-HEARTBEAT_BYTES = 8192
+HEARTBEATS_MAX = 4096
 
 
 class Worker:
@@ -39,9 +39,9 @@ class Worker:
 
     def _checkpoint(self) -> tuple[int, int]:
         try:
-            offset, done = (self.directory / "heartbeat").read_bytes().split()[:2]
+            offset, done = (self.directory / "heartbeat").read_bytes().splitlines()[-1].split()
             return int(offset), int(done)
-        except (OSError, ValueError):
+        except (OSError, ValueError, IndexError):
             return 0, 0
 
     def step(self) -> None:
@@ -89,10 +89,14 @@ class Worker:
         raise OSError("short write to done")
 
     def _beat(self) -> None:
-        fresh = self.directory / "heartbeat.new"
-        text = f"{self.offset} {self.done}\n".encode()
-        fresh.write_bytes(text.ljust(HEARTBEAT_BYTES, b" "))
-        fresh.replace(self.directory / "heartbeat")
+        """Append a block that says how far the queue was done; begin the file anew before it grows large."""
+        block = os.statvfs(self.directory).f_bsize
+        text = f"{self.offset} {self.done}\n".encode().rjust(block, b" ")
+        path = self.directory / "heartbeat"
+        mode = "ab" if path.exists() and path.stat().st_size < HEARTBEATS_MAX * block else "wb"
+        with open(path, mode, buffering=0) as file:
+            if file.write(text) != block:
+                raise OSError("short write to heartbeat")
         self.heartbeat_at = self.written_at = time.monotonic()
 
     def answer(self, request: bytes) -> bytes:
