@@ -1,0 +1,69 @@
+"""``python -m orderd.executor``: orderd-exec, the small root program that runs catalogued repairs.
+
+Started by systemd on the first request (socket activation) and gone again when idle. Touches the socket, the catalogue, the
+zygote and systemd; never Ansible itself.
+"""
+
+import argparse
+import asyncio
+import sys
+from pathlib import Path
+from typing import Final
+
+from orderd.config import Config, load
+from orderd.config.load import DEFAULT_PATH
+from orderd.errors import OrderdError
+from orderd.executor.admission import Admission, Playbooks
+from orderd.executor.ledger import Ledger
+from orderd.executor.scope import NoScopes, Scopes, SystemdScopes
+from orderd.executor.server import build, user_ids
+from orderd.executor.sockets import listening_socket
+
+LEDGER_FILE: Final = "ledger.json"
+IDLE_S: Final = 30.0
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Serve until idle or stopped; exit status 1 with one line when something is not allowed."""
+    arguments = _parser().parse_args(argv)
+    try:
+        config = load(arguments.config)
+        asyncio.run(_serve(config, arguments))
+    except OrderdError as error:
+        print(error, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="orderd-exec", description=__doc__)
+    parser.add_argument("--config", type=Path, default=DEFAULT_PATH, help="the same orderd.toml that orderd reads")
+    parser.add_argument("--idle", type=float, default=IDLE_S, metavar="S", help="leave after S idle seconds; 0: stay")
+    parser.add_argument(
+        "--no-scope", action="store_true", help="TESTS ONLY: a process group instead of a systemd scope; a repair can escape it"
+    )
+    return parser
+
+
+async def _serve(config: Config, arguments: argparse.Namespace) -> None:
+    executor = config.executor
+    playbooks = Playbooks.load(Path(executor.repairs_dir), Path(executor.manifest))
+    for name, reason in playbooks.refused.items():
+        print(f"repair {name} refused: {reason}", file=sys.stderr, flush=True)
+    ledger = Ledger(Path(executor.socket).with_name(LEDGER_FILE), per_minute=executor.repairs_per_minute)
+    scopes: Scopes = NoScopes() if arguments.no_scope else SystemdScopes.of(executor)
+    await scopes.end_all()
+    server = build(
+        listening_socket(executor.socket, mode=0o660),
+        Admission(config, playbooks, ledger),
+        scopes,
+        zygote_socket=executor.zygote_socket,
+        users=user_ids(executor.allowed_users, file=str(arguments.config)),
+    )
+    await server.serve(idle_s=arguments.idle or None)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,92 @@
+"""Imports everything a local playbook needs, once, before the first fork. Touches sys.modules and Ansible's plugin caches.
+
+What is loaded here was found by comparing sys.modules before and after a run; anything missed is loaded later, more slowly, and
+works all the same. Call :func:`preload` before anything else of ansible is imported: Ansible reads its settings on import.
+"""
+
+import gc
+import importlib
+import os
+import sys
+import warnings
+from pathlib import Path
+from typing import Final
+
+CONFIG_FILE: Final = Path(__file__).with_name("ansible.cfg")
+STATIC_ENVIRONMENT: Final = {
+    "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    "HOME": "/root",
+    "LANG": "C.UTF-8",
+    "LC_ALL": "C.UTF-8",
+    "ANSIBLE_CONFIG": str(CONFIG_FILE),
+}
+"""The whole environment of a repair, apart from the paths of its workspace: nothing is inherited from whoever started us."""
+
+_MODULES: Final = (
+    "ansible.cli.playbook",
+    "ansible.executor.module_common",
+    "ansible.executor.playbook_executor",
+    "ansible.executor.process.worker",
+    "ansible.executor.task_queue_manager",
+    "ansible.module_utils.basic",
+    "ansible.module_utils.facts.system.service_mgr",
+    "ansible.module_utils.service",
+    "ansible.playbook.role",
+    "ansible.plugins.vars.host_group_vars",
+    "ansible._internal._templating._engine",
+    "ansible._internal._ansiballz._builder",
+    "ansible.module_utils._internal._ansiballz._loader",
+    "ansible_runner",
+    "ansible_runner.config.runner",
+    "ansible_runner.runner",
+    "jinja2.nativetypes",
+    "runpy",
+    "orderd.executor.zygote.modules",
+    "orderd.executor.zygote.server",
+)
+_PLUGINS: Final = {
+    "connection_loader": ("local",),
+    "action_loader": ("normal", "command", "shell", "service", "systemd", "copy", "template", "debug", "set_fact", "assert", "fail"),
+    "strategy_loader": ("linear",),
+    "shell_loader": ("sh",),
+    "callback_loader": ("default", "minimal"),
+    "inventory_loader": ("host_list",),
+    "cache_loader": ("memory",),
+    "become_loader": ("sudo",),
+}
+
+
+def preload() -> None:
+    """Import Ansible and its plugins, then freeze the collector so that forks share the memory."""
+    os.environ.clear()
+    os.environ.update(STATIC_ENVIRONMENT)
+    sys.argv = ["ansible-playbook"]  # Ansible names itself after it
+    for name in _MODULES:
+        importlib.import_module(name)
+    _load_plugins()
+    gc.collect()
+    gc.freeze()
+
+
+def _load_plugins() -> None:
+    from ansible import constants
+    from ansible.plugins import loader
+
+    loader.init_plugin_loader(constants.COLLECTIONS_PATHS)
+    _never_initialise_again()
+    for name, plugins in _PLUGINS.items():
+        for plugin in plugins:
+            getattr(loader, name).get(plugin, class_only=True)
+    list(loader.filter_loader.all())
+    list(loader.test_loader.all())
+
+
+def _never_initialise_again() -> None:
+    """Keep the command line from installing the collection finder a second time in a forked process."""
+    import ansible.cli
+    import ansible.cli.playbook
+
+    for module in (ansible.cli, ansible.cli.playbook):
+        if hasattr(module, "init_plugin_loader"):
+            module.init_plugin_loader = lambda *_args, **_kwargs: None
+    warnings.filterwarnings("ignore", message=".*CollectionFinder.*")

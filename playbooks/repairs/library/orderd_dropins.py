@@ -1,0 +1,131 @@
+#!/usr/bin/python
+"""Ansible module: makes a unit's drop-ins those of the known-good record, and takes that back. Touches two drop-in folders.
+
+What is not in the record is moved to quarantine, never deleted. A file that differs from the record is moved too, and the recorded
+one is put in its place. The undo moves back only what is still missing where it came from: it overwrites nothing.
+"""
+
+import filecmp
+import os
+import shutil
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.orderd_known_good import RecordRefused, check_trusted
+
+DOCUMENTATION = """
+module: orderd_dropins
+short_description: restore the drop-ins of a unit, or take that back
+options:
+  unit: {type: str, required: true, description: name of the unit}
+  known_good: {type: str, required: true, description: folder of the known-good record}
+  quarantine: {type: str, required: true, description: folder of this repair for what is moved away}
+  state: {type: str, choices: [restored, quarantine_returned], default: restored, description: which way}
+  system_folders: {type: list, elements: str, description: where drop-in folders lie}
+"""
+
+SYSTEM_FOLDERS = ["/etc/systemd/system", "/run/systemd/system"]
+
+
+def recorded(known_good, unit):
+    """Return name -> path of the unit's recorded drop-ins.
+
+    Raises:
+        RecordRefused: there is no record on this host, or it cannot be trusted. A record without the unit means: it had none.
+    """
+    record = os.path.join(known_good, "dropins")
+    for path in (known_good, record):
+        check_trusted(path)
+    folder = os.path.join(record, unit + ".d")
+    if not os.path.isdir(folder):
+        return {}
+    check_trusted(folder)
+    files = {name: os.path.join(folder, name) for name in os.listdir(folder)}
+    for path in files.values():
+        check_trusted(path)
+    return files
+
+
+def foreign(folder, good):
+    """Return the drop-ins of one folder that are not as recorded."""
+    found = sorted(os.path.join(folder, name) for name in os.listdir(folder)) if os.path.isdir(folder) else []
+    return [path for path in found if not _as_recorded(path, good.get(os.path.basename(path)))]
+
+
+def _as_recorded(path, record):
+    return record is not None and os.path.isfile(path) and filecmp.cmp(path, record, shallow=False)
+
+
+def in_quarantine(quarantine, path):
+    """Return where a file lies in quarantine: its whole path, so that it can go back to where it was."""
+    return os.path.join(quarantine, path.lstrip("/"))
+
+
+def move(source, target):
+    """Move a file across file systems, folders made as needed; never over something."""
+    if os.path.lexists(target):
+        raise OSError("%s is already there" % target)
+    os.makedirs(os.path.dirname(target), mode=0o755, exist_ok=True)
+    shutil.move(source, target)
+
+
+def restore(params, dry_run):
+    """Move foreign drop-ins away and put recorded ones back.
+
+    Returns:
+        The paths that were moved or put back.
+    """
+    good = recorded(params["known_good"], params["unit"])
+    folders = [os.path.join(folder, params["unit"] + ".d") for folder in params["system_folders"] or SYSTEM_FOLDERS]
+    moved = [path for folder in folders for path in foreign(folder, good)]
+    kept = {name for folder in folders if os.path.isdir(folder) for name in os.listdir(folder)}
+    kept -= {os.path.basename(path) for path in moved}
+    missing = sorted(set(good) - kept)
+    if not dry_run:
+        for path in moved:
+            move(path, in_quarantine(params["quarantine"], path))
+        for name in missing:
+            os.makedirs(folders[0], mode=0o755, exist_ok=True)
+            shutil.copy2(good[name], os.path.join(folders[0], name))
+    return moved + [os.path.join(folders[0], name) for name in missing]
+
+
+def give_back(params, dry_run):
+    """Move what this repair had moved away back to where it was, where nothing has taken its place.
+
+    Returns:
+        The paths given back.
+    """
+    returned = []
+    for folder, _folders, names in os.walk(params["quarantine"]):
+        for name in names:
+            source = os.path.join(folder, name)
+            target = "/" + os.path.relpath(source, params["quarantine"])
+            if os.path.basename(os.path.dirname(target)) == params["unit"] + ".d" and not os.path.lexists(target):
+                returned.append(target)
+                if not dry_run:
+                    move(source, target)
+    return returned
+
+
+def main():
+    """Restore, or give back."""
+    module = AnsibleModule(
+        argument_spec={
+            "unit": {"type": "str", "required": True},
+            "known_good": {"type": "str", "required": True},
+            "quarantine": {"type": "str", "required": True},
+            "state": {"type": "str", "choices": ["restored", "quarantine_returned"], "default": "restored"},
+            "system_folders": {"type": "list", "elements": "str"},
+        },
+        supports_check_mode=True,
+    )
+    act = restore if module.params["state"] == "restored" else give_back
+    try:
+        paths = act(module.params, module.check_mode)
+    except (RecordRefused, OSError) as error:
+        module.fail_json(msg=str(error))
+    module.exit_json(changed=bool(paths), msg=", ".join(paths) or "drop-ins are as recorded", paths=paths)
+
+
+if __name__ == "__main__":
+    main()
