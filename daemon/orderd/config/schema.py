@@ -21,7 +21,7 @@ class Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """Base of all tables: frozen, unknown keys refused."""
 
 
-class HttpProbe(Table, tag="http", tag_field="kind"):
+class HttpProbe(Table, frozen=True, tag="http", tag_field="kind"):
     """GET; 2xx and 3xx are good."""
 
     url: Annotated[str, Meta(pattern=r"^http://(127\.0\.0\.1|localhost|\[::1\])(:[0-9]+)?/.*$")]
@@ -29,7 +29,7 @@ class HttpProbe(Table, tag="http", tag_field="kind"):
     interval_s: Annotated[float, Meta(ge=0.1, le=60.0)] = 1.0
 
 
-class TcpProbe(Table, tag="tcp", tag_field="kind"):
+class TcpProbe(Table, frozen=True, tag="tcp", tag_field="kind"):
     """Connect, send, expect an answer that begins with ``expect`` (both may be empty: connecting is enough)."""
 
     address: Annotated[str, Meta(pattern=r"^(127\.0\.0\.1|\[::1\]|localhost):[0-9]{1,5}$")]
@@ -39,7 +39,7 @@ class TcpProbe(Table, tag="tcp", tag_field="kind"):
     interval_s: Annotated[float, Meta(ge=0.1, le=60.0)] = 1.0
 
 
-class PostgresProbe(Table, tag="postgres", tag_field="kind"):
+class PostgresProbe(Table, frozen=True, tag="postgres", tag_field="kind"):
     """Send an SSLRequest; a live server answers one byte, ``S`` or ``N``, without any credentials."""
 
     address: Annotated[str, Meta(pattern=r"^(127\.0\.0\.1|\[::1\]|localhost):[0-9]{1,5}$")] = "127.0.0.1:5432"
@@ -47,7 +47,7 @@ class PostgresProbe(Table, tag="postgres", tag_field="kind"):
     interval_s: Annotated[float, Meta(ge=0.1, le=60.0)] = 1.0
 
 
-class DnsProbe(Table, tag="dns", tag_field="kind"):
+class DnsProbe(Table, frozen=True, tag="dns", tag_field="kind"):
     """Ask one name server over UDP for an A record of ``name``; NOERROR with an answer is good."""
 
     address: Annotated[str, Meta(pattern=r"^(127\.[0-9.]+|\[::1\]):[0-9]{1,5}$")]
@@ -59,20 +59,20 @@ class DnsProbe(Table, tag="dns", tag_field="kind"):
 ProbeConfig = HttpProbe | TcpProbe | PostgresProbe | DnsProbe
 
 
-class ServiceConfig(Table):
+class ServiceConfig(Table, frozen=True):
     """A unit that must be running; listing it here is its desired state."""
 
     unit: UnitName
     probe: ProbeConfig | None = None
 
 
-class MountConfig(Table):
+class MountConfig(Table, frozen=True):
     """A mount that orderd watches and may repair."""
 
     path: Annotated[str, Meta(pattern=r"^/[A-Za-z0-9._/+@-]{0,250}$")]
 
 
-class ResolverConfig(Table):
+class ResolverConfig(Table, frozen=True):
     """How name resolution is proven: every server in resolv.conf is asked for ``name`` (empty: not watched)."""
 
     name: Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]{0,253}$")] = ""
@@ -81,7 +81,7 @@ class ResolverConfig(Table):
     interval_s: Annotated[float, Meta(ge=0.1, le=60.0)] = 1.0
 
 
-class SamplingConfig(Table):
+class SamplingConfig(Table, frozen=True):
     """How often and how much is sampled."""
 
     period_s: Annotated[float, Meta(ge=0.2, le=60.0)] = 1.0
@@ -90,7 +90,7 @@ class SamplingConfig(Table):
     known_good: AbsolutePath = "/var/lib/orderd/known-good"
 
 
-class InferenceConfig(Table):
+class InferenceConfig(Table, frozen=True):
     """The order model: where it is and when it is believed."""
 
     enabled: bool = True
@@ -101,7 +101,7 @@ class InferenceConfig(Table):
     provider: Annotated[str, Meta(pattern=r"^(auto|cuda|cpu)$")] = "auto"
 
 
-class DecisionConfig(Table):
+class DecisionConfig(Table, frozen=True):
     """How careful orderd is."""
 
     mode: Mode = Mode.OBSERVE
@@ -111,7 +111,7 @@ class DecisionConfig(Table):
     hold_max_s: Seconds = 86_400.0
 
 
-class ExecutorConfig(Table):
+class ExecutorConfig(Table, frozen=True):
     """The root program that runs playbooks."""
 
     socket: AbsolutePath = "/run/orderd-exec/exec.sock"
@@ -126,13 +126,13 @@ class ExecutorConfig(Table):
     tasks_max: Annotated[int, Meta(ge=16, le=4096)] = 128
 
 
-class JournalConfig(Table):
+class JournalConfig(Table, frozen=True):
     """Where decisions are recorded."""
 
     path: AbsolutePath = "/var/lib/orderd/journal.sqlite"
 
 
-class RpcConfig(Table):
+class RpcConfig(Table, frozen=True):
     """Where orderd answers."""
 
     socket: AbsolutePath = "/run/orderd/orderd.sock"
@@ -140,7 +140,7 @@ class RpcConfig(Table):
     watchers_max: Annotated[int, Meta(ge=1, le=10_000)] = 200
 
 
-class TelemetryConfig(Table):
+class TelemetryConfig(Table, frozen=True):
     """Where samples and decisions are sent; an empty trainer address keeps everything on the host."""
 
     trainer: Annotated[str, Meta(pattern=r"^([A-Za-z0-9_.-]+:[0-9]{1,5})?$")] = ""
@@ -150,7 +150,7 @@ class TelemetryConfig(Table):
     retry_s_max: Seconds = 30.0
 
 
-class Config(Table):
+class Config(Table, frozen=True):
     """The whole file."""
 
     services: tuple[ServiceConfig, ...] = ()

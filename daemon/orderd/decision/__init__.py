@@ -4,5 +4,6 @@ from orderd.decision.candidates import candidates
 from orderd.decision.guard import Guard, Ruling
 from orderd.decision.holds import Holds
 from orderd.decision.policy import Choice, choose
+from orderd.decision.precedence import cause_of
 
-__all__ = ["Choice", "Guard", "Holds", "Ruling", "candidates", "choose"]
+__all__ = ["Choice", "Guard", "Holds", "Ruling", "candidates", "cause_of", "choose"]

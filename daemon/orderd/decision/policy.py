@@ -14,7 +14,7 @@ from orderd.domain.faults import Entity
 from orderd.domain.repairs import Repair
 from orderd.domain.values import Action, Candidate, Reason
 
-PASSES_BY_ITSELF: Final = frozenset({Reason.HELD, Reason.COOLDOWN, Reason.MODE_OBSERVE, Reason.MODE_APPROVE, Reason.HOST_BUSY})
+PASSES_BY_ITSELF: Final = frozenset({Reason.HELD, Reason.COOLDOWN, Reason.MODE_OBSERVE, Reason.MODE_APPROVE})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -124,6 +124,7 @@ class Reason(StrEnum):
     HOST_RATE = "host_rate"
     TARGET_RATE = "target_rate"
     HOST_BUSY = "host_busy"
+    CAUSE_FIRST = "cause_first"
     IN_TRANSITION = "in_transition"
     NO_CANDIDATE = "no_candidate"
     LADDER_EXHAUSTED = "ladder_exhausted"
@@ -224,7 +225,8 @@ class Step:
         decision_id: the decision.
         at: when.
         state: the incident's state after it.
-        what: short stable word: ``intent``, ``started``, ``finished``, ``verified``, ``unverified``, ``undone``, ``recovered``, ``closed``.
+        what: stable word: ``intent``, ``started``, ``finished``, ``verified``, ``unverified``, ``undone``, ``recovered``,
+            ``closed``.
         detail: for people.
         outcome: set on ``finished``.
         seconds: duration of the step where it has one, else NaN.

@@ -1,0 +1,39 @@
+"""Causes before consequences: which open incident another one has to wait for. Pure.
+
+A full disk makes the services on it fail their probes; a dead resolver service makes name resolution fail; a runaway slows
+everything. Repairing the consequence would touch a healthy entity, so it waits until the likely cause is settled.
+"""
+
+from collections.abc import Iterable
+from typing import Final
+
+from orderd.domain.faults import Failure
+from orderd.domain.values import Diagnosis
+
+_ORDER: Final = {
+    Failure.SERVICE_MASKED: 0,
+    Failure.SERVICE_CRASH_LOOP: 0,
+    Failure.SERVICE_DOWN: 0,
+    Failure.CLOCK_STEPPED: 0,
+    Failure.DISK_FULL: 1,
+    Failure.MEMORY_LEAK: 1,
+    Failure.CPU_RUNAWAY: 1,
+    Failure.SERVICE_HUNG: 2,
+    Failure.DNS_BROKEN: 3,
+}
+
+
+def cause_of(diagnosis: Diagnosis, others: Iterable[Diagnosis]) -> Diagnosis | None:
+    """Return the open diagnosis that may have caused this one.
+
+    Args:
+        diagnosis: the one to act on.
+        others: diagnoses of the other incidents that are not in a terminal state.
+
+    Returns:
+        The likeliest cause, or None when nothing open comes before it.
+    """
+    rank = _ORDER[diagnosis.failure]
+    earlier = [d for d in others if d.entity != diagnosis.entity and _ORDER[d.failure] < rank]
+    # Failures of the first rank stand for themselves; only slow and derived symptoms wait.
+    return min(earlier, key=lambda d: (_ORDER[d.failure], d.entity), default=None) if rank > 1 else None
