@@ -6,14 +6,14 @@ Touches: what `host` touches. Every error of the ground is one line and exit sta
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Annotated
 
 import typer
 
 from ordertrainer.ground import hosts, image, preflight
-from ordertrainer.ground.errors import GroundError
+from ordertrainer.ground.errors import GroundError, MissingToolsError, NotRootError
 from ordertrainer.ground.host import CPU_RATIO, MEMORY_BYTES, DisposableHost
 from ordertrainer.ground.ledger import is_alive
 from ordertrainer.ground.network import inside_address
@@ -28,7 +28,7 @@ Name = Annotated[str, typer.Argument(help="Name of the host.")]
 
 
 @contextmanager
-def one_line_errors() -> Iterator[None]:
+def one_line_errors() -> Generator[None, None, None]:
     """Turn an error of the ground into one message and exit status 2."""
     try:
         with unwinding():
@@ -53,9 +53,7 @@ def up(
     """Boot a host that stays until it is taken down."""
     with one_line_errors():
         preflight.check(say)
-        host = DisposableHost.up(
-            name, index=index, memory_bytes=memory_mib << 20, cpu_ratio=cpu, keep=True, say=say
-        )
+        host = DisposableHost.up(name, index=index, memory_bytes=memory_mib << 20, cpu_ratio=cpu, keep=True, say=say)
     typer.echo(host.name)
     say(f"  ssh -F {host.ssh_config} {host.name}")
     say(f"  ansible-playbook -i {host.inventory} ...")
@@ -97,7 +95,7 @@ def enter(name: Name) -> None:
     """Open a root shell in a host."""
     with one_line_errors():
         host = DisposableHost.find(name)
-    os.execvp("ssh", ["ssh", "-t", "-F", str(host.ssh_config), host.name])
+    os.execvp("ssh", ["ssh", "-t", "-F", str(host.ssh_config), host.name])  # noqa: S606 - the shell is ssh
 
 
 @host_app.command()
@@ -106,6 +104,17 @@ def reap() -> None:
     with one_line_errors():
         for name in reap_hosts():
             typer.echo(f"{name}: down")
+
+
+@host_app.command()
+def prepare() -> None:
+    """Do beforehand what the first host would do: install tools, build the image. Where no host can run, say why."""
+    try:
+        with unwinding():
+            preflight.check(say)
+            image.ensure(Ground(), say)
+    except (NotRootError, MissingToolsError) as reason:
+        say(f"no disposable hosts here, tests that need one are skipped: {reason}")
 
 
 @host_app.command("image")

@@ -1,11 +1,11 @@
 """What can go wrong with a disposable host.
 
-    OrderdError
-    └── GroundError        the drill ground cannot do what was asked; the message says what to do about it
-        ├── CommandFailed  a program of the machine failed; carries its words
-        ├── NotRoot        the caller is not root
-        ├── MissingTools   Debian packages are needed first
-        └── BootFailed     the clone did not come up in time; carries the end of its console
+OrderdError
+└── GroundError            the drill ground cannot do what was asked; the message says what to do about it
+    ├── CommandError       a program of the machine failed; carries its words
+    ├── NotRootError       the caller is not root
+    ├── MissingToolsError  Debian packages are needed first
+    └── BootError          the clone did not come up in time; carries the end of its console
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ class GroundError(OrderdError):
     """The drill ground cannot do what was asked."""
 
 
-class CommandFailed(GroundError):
+class CommandError(GroundError):
     """A program of the machine failed."""
 
     def __init__(self, argv: Sequence[str], returncode: int, output: str) -> None:
@@ -28,13 +28,13 @@ class CommandFailed(GroundError):
         super().__init__(f"`{' '.join(argv)}` returned {returncode}: {output.strip()[-2000:]}")
 
 
-class NotRoot(GroundError):
+class NotRootError(GroundError):
     """The caller is not root."""
 
 
-class MissingTools(GroundError):
+class MissingToolsError(GroundError):
     """Debian packages are needed first."""
 
 
-class BootFailed(GroundError):
+class BootError(GroundError):
     """The clone did not come up in time."""

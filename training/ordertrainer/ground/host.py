@@ -9,7 +9,6 @@ cores: about three seconds from `up` to services that answer.
 
 from __future__ import annotations
 
-import os
 import secrets
 import shutil
 import subprocess
@@ -20,13 +19,14 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
+from typing import Self
 
 from ordertrainer.ground import access, capabilities, image, network, shared
 from ordertrainer.ground.cgroups import CloneGroups, Limits, hierarchies
-from ordertrainer.ground.errors import BootFailed, GroundError
+from ordertrainer.ground.errors import BootError, GroundError
 from ordertrainer.ground.hosts import free_index
 from ordertrainer.ground.ledger import Ledger, Record, this_process
-from ordertrainer.ground.paths import Ground
+from ordertrainer.ground.paths import LEDGER, Ground
 from ordertrainer.ground.shell import run
 from ordertrainer.ground.signals import held_back
 from ordertrainer.ground.undo import undo
@@ -55,7 +55,7 @@ class DisposableHost:
     limits: Limits
 
     @classmethod
-    def up(
+    def up(  # noqa: PLR0913 - each is an option a person may want to set alone
         cls,
         name: str | None = None,
         *,
@@ -84,16 +84,15 @@ class DisposableHost:
         """
         ground = ground or Ground()
         layer = image.ensure(ground, say)
-        limits = Limits(memory_bytes=memory_bytes, cpu_ratio=cpu_ratio)
-        host: DisposableHost | None = None
+        name, token = name or f"drill-{secrets.token_hex(4)}", secrets.token_hex(8)
+        record = Record(name=name, token=token, owner=None if keep else this_process())
         try:
-            with held_back():
-                ledger = _open(ground, name or f"drill-{secrets.token_hex(4)}", index, keep=keep)
-                host = cls(ground=ground, ledger=ledger, limits=limits)
+            ledger = _open(ground, record, index)
+            host = cls(ground=ground, ledger=ledger, limits=Limits(memory_bytes=memory_bytes, cpu_ratio=cpu_ratio))
             host._acquire(layer, say)
         except BaseException:
-            if host:
-                host.down()
+            with held_back():
+                _give_up(ground, record)
             raise
         return host
 
@@ -106,12 +105,12 @@ class DisposableHost:
         """
         ground = ground or Ground()
         try:
-            ledger = Ledger.load(ground.host_dir(name) / "ledger.json")
+            ledger = Ledger.load(ground.host_dir(name) / LEDGER)
         except FileNotFoundError as absent:
             raise GroundError(f"no host {name!r} is up; `ordertrainer host list` shows those that are") from absent
         return cls(ground=ground, ledger=ledger, limits=Limits(memory_bytes=MEMORY_BYTES, cpu_ratio=CPU_RATIO))
 
-    def __enter__(self) -> DisposableHost:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
@@ -190,7 +189,7 @@ class DisposableHost:
         The clock is not in a namespace: with this machine's capabilities `date -s` in there would set it out here.
 
         Raises:
-            CommandFailed: it ran past `timeout_s`, or failed and `check` is set.
+            CommandError: it ran past `timeout_s`, or failed and `check` is set.
         """
         enter = ["nsenter", "-t", str(self.init_pid), "-m", "-u", "-i", "-n", "-p", "-C"]
         command = self.groups.guest_command([*enter, *capabilities.as_of(self.init_pid), *argv])
@@ -244,7 +243,7 @@ class DisposableHost:
     def _prepare_data(self) -> None:
         """Mount a filesystem of its own at /srv/data, so that filling it is a full disk and nothing else."""
         volume, point = self.directory / "ground" / "data.ext4", self.root / "srv/data"
-        with open(volume, "wb") as file:
+        with volume.open("wb") as file:
             file.truncate(DATA_BYTES)
         run(["mkfs.ext4", "-q", "-F", "-m", "0", "-L", "drill-data", str(volume)])
         point.mkdir(parents=True, exist_ok=True)
@@ -256,7 +255,7 @@ class DisposableHost:
         self.ledger.enter("cgroups", self.name)
         self.groups.create(self.limits)
         self.ledger.enter("processes", self.name)
-        with open(self.console, "wb") as console:
+        with self.console.open("wb") as console:
             return subprocess.Popen(
                 self.groups.command(self.limits, _nspawn(self.root, self.name)),
                 stdin=subprocess.DEVNULL,
@@ -290,38 +289,43 @@ class DisposableHost:
 def take_down(ground: Ground, name: str) -> None:
     """Undo everything in a host's ledger, newest first, then forget the host; give back what no host needs any more."""
     directory = ground.host_dir(name)
-    with suppress(FileNotFoundError):
-        ledger = Ledger.load(directory / "ledger.json")
-        while ledger.record.entries:
-            newest = ledger.record.entries[-1]
-            undo(newest.kind, newest.value)
-            ledger.strike()
+    try:
+        ledger = Ledger.load(directory / LEDGER)
+    except FileNotFoundError:
+        return
+    while ledger.record.entries:
+        newest = ledger.record.entries[-1]
+        undo(newest.kind, newest.value)
+        ledger.strike()
     with shared.locked(ground):
-        if directory.is_dir():
-            shutil.rmtree(directory)
+        shutil.rmtree(directory)
         shared.release(ground)
 
 
-def _open(ground: Ground, name: str, index: int | None, *, keep: bool) -> Ledger:
-    """Reserve the name and an index, and acquire what all hosts share."""
+def _open(ground: Ground, record: Record, index: int | None) -> Ledger:
+    """Reserve the name and an index, and acquire what all hosts share.
+
+    The ledger is written before the directory gets its name, so that a host's directory is never without one.
+    """
+    directory, draft = ground.host_dir(record.name), ground.draft_dir(record.token)
     with shared.locked(ground):
-        directory = ground.host_dir(name)
-        record = Record(
-            name=name, index=free_index(ground, wanted=index), owner=None if keep else this_process()
-        )
+        record.index = free_index(ground, wanted=index)
+        draft.mkdir(parents=True, mode=0o700)
+        Ledger(draft / LEDGER, record).save()
         try:
-            directory.mkdir(parents=True, mode=0o700)
-        except FileExistsError as taken:
-            raise GroundError(f"a host {name!r} is up already; take it down or choose another name") from taken
-        ledger = Ledger(directory / "ledger.json", record)
-        ledger.save()
-        try:
-            shared.acquire(ground)
-        except BaseException:
-            shutil.rmtree(directory)
-            shared.release(ground)
-            raise
-        return ledger
+            draft.rename(directory)
+        except OSError as taken:
+            raise GroundError(f"a host {record.name!r} is up already; take it down or choose another name") from taken
+        shared.acquire(ground)
+    return Ledger(directory / LEDGER, record)
+
+
+def _give_up(ground: Ground, record: Record) -> None:
+    """Take down what there is of a host that did not come up; never another one that holds its name."""
+    shutil.rmtree(ground.draft_dir(record.token), ignore_errors=True)
+    with suppress(FileNotFoundError):
+        if Ledger.load(ground.host_dir(record.name) / LEDGER).record.token == record.token:
+            take_down(ground, record.name)
 
 
 def _nspawn(root: Path, name: str) -> list[str]:
@@ -344,15 +348,15 @@ def _polls(host: DisposableHost, nspawn: subprocess.Popen[bytes]) -> Iterator[No
         time.sleep(BOOT_POLL_S)
     state = "did not boot" if nspawn.poll() is None else f"ended with {nspawn.poll()}"
     console = host.console.read_text(encoding="utf-8", errors="replace")[-2000:]
-    raise BootFailed(f"host {host.name} {state} within {BOOT_TIMEOUT_S:g} s; the end of its console:\n{console}")
+    raise BootError(f"host {host.name} {state} within {BOOT_TIMEOUT_S:g} s; the end of its console:\n{console}")
 
 
 def _is_init(pid: int) -> bool:
     """Return True when `pid` is 1 in a PID namespace directly below ours and already runs systemd."""
     try:
         status = Path(f"/proc/{pid}/status").read_text(encoding="utf-8", errors="replace")
-        program = os.readlink(f"/proc/{pid}/exe")
+        program = Path(f"/proc/{pid}/exe").readlink()
     except OSError:
         return False
     pids = next((line.split()[1:] for line in status.splitlines() if line.startswith("NSpid:")), [])
-    return len(pids) == 2 and pids[1] == "1" and Path(program).name == "systemd"
+    return pids[1:] == ["1"] and program.name == "systemd"

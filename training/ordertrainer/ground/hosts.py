@@ -12,19 +12,19 @@ import msgspec
 from ordertrainer.ground.errors import GroundError
 from ordertrainer.ground.ledger import Ledger, Record, is_alive
 from ordertrainer.ground.network import INDEX_MAX
-from ordertrainer.ground.paths import Ground
+from ordertrainer.ground.paths import LEDGER, Ground
 
 
 def names(ground: Ground) -> list[str]:
-    """Return the names of all hosts, a half-made one included."""
-    return sorted(p.name for p in ground.hosts_dir.iterdir() if p.is_dir()) if ground.hosts_dir.is_dir() else []
+    """Return the names of all hosts, those that are still coming up included."""
+    return sorted(path.parent.name for path in ground.hosts_dir.glob(f"[!.]*/{LEDGER}"))
 
 
 def records(ground: Ground) -> Iterator[Record]:
     """Yield the record of every host that has one."""
     for name in names(ground):
         try:
-            yield Ledger.load(ground.host_dir(name) / "ledger.json").record
+            yield Ledger.load(ground.host_dir(name) / LEDGER).record
         except (FileNotFoundError, msgspec.DecodeError):
             continue
 
@@ -32,11 +32,6 @@ def records(ground: Ground) -> Iterator[Record]:
 def abandoned(ground: Ground) -> list[str]:
     """Return the hosts whose owner is dead; those that were asked to stay have none and are not among them."""
     return [record.name for record in records(ground) if record.owner and not is_alive(record.owner)]
-
-
-def unrecorded(ground: Ground) -> list[str]:
-    """Return the directories without a ledger: their maker was killed before anything was acquired."""
-    return sorted(set(names(ground)) - {record.name for record in records(ground)})
 
 
 def free_index(ground: Ground, wanted: int | None = None) -> int:

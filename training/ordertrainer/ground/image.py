@@ -15,7 +15,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -25,6 +25,7 @@ from ordertrainer.ground.shell import run
 
 LAYER_BYTES_MAX = 4 << 30
 KEPT_IMAGES = 2
+DPKG_LOCK = Path("/var/lib/dpkg/lock-frontend")
 BUILD_TIMEOUT_S = 1200.0
 PACKAGES = (
     "ca-certificates",
@@ -94,16 +95,16 @@ def ensure(ground: Ground, say: Say) -> Path:
 
 
 @contextmanager
-def _building(images_dir: Path) -> Iterator[None]:
-    with open(images_dir / ".lock", "w", encoding="utf-8") as lock:
+def _building(images_dir: Path) -> Generator[None, None, None]:
+    with (images_dir / ".lock").open("w", encoding="utf-8") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
 
 @contextmanager
-def _packages_at_rest() -> Iterator[None]:
+def _packages_at_rest() -> Generator[None, None, None]:
     """Keep apt and dpkg of the machine from changing its root, and their database, under the build."""
-    with open("/var/lib/dpkg/lock-frontend", "a", encoding="utf-8") as lock:
+    with DPKG_LOCK.open("a", encoding="utf-8") as lock:
         fcntl.lockf(lock, fcntl.LOCK_EX)
         yield
 
@@ -136,7 +137,7 @@ def _build(wanted: Path, say: Say) -> None:
 
 
 def _format(layer: Path) -> None:
-    with open(layer, "wb") as file:
+    with layer.open("wb") as file:
         file.truncate(LAYER_BYTES_MAX)
     # No journal: the layer is written once and then only read.
     run(["mkfs.ext4", "-q", "-O", "^has_journal", "-m", "0", "-F", str(layer)])

@@ -31,7 +31,8 @@ PASSED_ON = ("http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY
 
 def step(text: str) -> None:
     """Tell the caller what is being done."""
-    print(f"== {text}", flush=True)
+    sys.stdout.write(f"== {text}\n")
+    sys.stdout.flush()
 
 
 def command(*argv: str, check: bool = True) -> int:

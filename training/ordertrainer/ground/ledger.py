@@ -31,12 +31,14 @@ class Owner(msgspec.Struct, frozen=True, kw_only=True):
 class Record(msgspec.Struct, kw_only=True):
     """What is known about a host outside the process that made it.
 
-    `owner` is None for a host that was asked to outlive its maker; `init_pid` is 0 until it has booted.
+    `token` tells this host from another of the same name. `owner` is None for a host that was asked to outlive its
+    maker; `init_pid` is 0 until it has booted.
     """
 
     name: str
-    index: int
+    token: str = ""
     owner: Owner | None
+    index: int = 0
     init_pid: int = 0
     machine_id: str = ""
     entries: list[Entry] = []

@@ -15,6 +15,7 @@ from pathlib import Path
 from ordertrainer.ground.errors import GroundError
 
 WORKLOAD_DIR = Path(__file__).parents[3] / "playbooks" / "drills" / "workload"
+LEDGER = "ledger.json"
 NAME_PATTERN = re.compile(r"[a-z][a-z0-9-]{0,31}")
 
 
@@ -39,6 +40,10 @@ class Ground:
     def lock_path(self) -> Path:
         """Return the lock that guards indexes and everything hosts share."""
         return self.run_dir / "lock"
+
+    def draft_dir(self, token: str) -> Path:
+        """Return where a host's ledger is written before the host has its name."""
+        return self.hosts_dir / f".new-{token}"
 
     def host_dir(self, name: str) -> Path:
         """Return the runtime directory of the host called `name`.

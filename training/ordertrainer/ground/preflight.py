@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ordertrainer.ground.cgroups import hierarchies
-from ordertrainer.ground.errors import GroundError, MissingTools, NotRoot
+from ordertrainer.ground.errors import GroundError, MissingToolsError, NotRootError
 from ordertrainer.ground.undo import mount_points
 
 TOOLS = {
@@ -44,12 +44,12 @@ def check(say: Callable[[str], None] = print) -> None:
         say: is called with one line for what is installed.
 
     Raises:
-        NotRoot: the caller is not root.
-        MissingTools: packages are missing and may not be, or could not be, installed.
+        NotRootError: the caller is not root.
+        MissingToolsError: packages are missing and may not be, or could not be, installed.
         GroundError: the machine's layout does not allow clones.
     """
     if os.geteuid() != 0:
-        raise NotRoot("needs root: run sudo make drill")
+        raise NotRootError("needs root: run sudo make drill")
     missing = missing_packages()
     if missing:
         _install(missing, say)
@@ -59,14 +59,14 @@ def check(say: Callable[[str], None] = print) -> None:
 def _install(packages: list[str], say: Callable[[str], None]) -> None:
     names = " ".join(packages)
     if os.environ.get("NO_APT") == "1":
-        raise MissingTools(f"needs these Debian packages: {names} (NO_APT=1 is set, so nothing was installed)")
+        raise MissingToolsError(f"needs these Debian packages: {names} (NO_APT=1 is set, so nothing was installed)")
     say(f"installing Debian packages: {names}")
     install = ["apt-get", "install", "-y", "--no-install-recommends", *packages]
     if _apt(install).returncode:
         _apt(["apt-get", "update"])
         done = _apt(install)
         if done.returncode:
-            raise MissingTools(f"apt-get could not install {names}:\n{done.stdout[-2000:]}")
+            raise MissingToolsError(f"apt-get could not install {names}:\n{done.stdout[-2000:]}")
 
 
 def _apt(argv: list[str]) -> subprocess.CompletedProcess[str]:

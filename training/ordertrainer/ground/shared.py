@@ -13,13 +13,13 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
 
-from ordertrainer.ground import network
+from ordertrainer.ground import hosts, network
 from ordertrainer.ground.errors import GroundError
 from ordertrainer.ground.paths import Ground
 from ordertrainer.ground.shell import run
@@ -39,10 +39,10 @@ class Shared(msgspec.Struct, kw_only=True):
 
 
 @contextmanager
-def locked(ground: Ground) -> Iterator[None]:
+def locked(ground: Ground) -> Generator[None, None, None]:
     """Hold the ground's lock."""
     ground.run_dir.mkdir(parents=True, exist_ok=True)
-    with open(ground.lock_path, "w", encoding="utf-8") as lock:
+    with ground.lock_path.open("w", encoding="utf-8") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
@@ -59,7 +59,7 @@ def acquire(ground: Ground) -> None:
 
 def release(ground: Ground) -> None:
     """Give back what was acquired here, when no host is left."""
-    if ground.hosts_dir.is_dir() and any(ground.hosts_dir.iterdir()):
+    if hosts.names(ground):
         return
     shared = _read(ground)
     if shared.lxcfs:

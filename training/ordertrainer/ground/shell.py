@@ -9,7 +9,7 @@ import subprocess
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from ordertrainer.ground.errors import CommandFailed
+from ordertrainer.ground.errors import CommandError
 
 TIMEOUT_S = 30.0
 
@@ -25,21 +25,20 @@ def run(
     Args:
         argv: the program and its arguments.
         timeout_s: seconds after which it is killed.
-        stdin: text for its standard input; None gives it /dev/null.
+        stdin: text for its standard input; None gives it none.
         check: False returns a failure instead of raising it.
 
     Raises:
-        CommandFailed: it returned non-zero and `check` is set, or it ran past `timeout_s`.
+        CommandError: it returned non-zero and `check` is set, or it ran past `timeout_s`.
     """
-    feed = {"input": stdin} if stdin is not None else {"stdin": subprocess.DEVNULL}
     try:
         done = subprocess.run(
-            list(argv), capture_output=True, text=True, errors="replace", timeout=timeout_s, check=False, **feed
+            list(argv), capture_output=True, text=True, errors="replace", timeout=timeout_s, check=False, input=stdin or ""
         )
     except subprocess.TimeoutExpired as late:
-        raise CommandFailed(argv, -1, f"not finished after {timeout_s:g} s") from late
+        raise CommandError(argv, -1, f"not finished after {timeout_s:g} s") from late
     if check and done.returncode:
-        raise CommandFailed(argv, done.returncode, done.stderr + done.stdout)
+        raise CommandError(argv, done.returncode, done.stderr + done.stdout)
     return done
 
 

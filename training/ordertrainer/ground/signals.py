@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from types import FrameType
 
@@ -18,7 +18,7 @@ HELD = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
 
 
 @contextmanager
-def unwinding() -> Iterator[None]:
+def unwinding() -> Generator[None, None, None]:
     """Let SIGTERM and SIGHUP raise SystemExit inside the block; without effect outside the main thread."""
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -32,7 +32,7 @@ def unwinding() -> Iterator[None]:
 
 
 @contextmanager
-def held_back() -> Iterator[None]:
+def held_back() -> Generator[None, None, None]:
     """Hold back the signals that ask us to stop until the block is done."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, HELD)
     try:

@@ -68,7 +68,7 @@ class Worker:
 
     def _read(self) -> bytes:
         try:
-            with open(self.directory / "queue", "rb") as queue:
+            with (self.directory / "queue").open("rb") as queue:
                 if os.fstat(queue.fileno()).st_size < self.offset:
                     self.log("the queue was truncated: starting over")
                     self.offset = 0
@@ -81,7 +81,7 @@ class Worker:
 
     def _append(self, lines: bytes) -> None:
         """Append all of it or none of it, so that a retry after ENOSPC does not leave half a line twice."""
-        with open(self.directory / "done", "ab", buffering=0) as done:
+        with (self.directory / "done").open("ab", buffering=0) as done:
             before = done.tell()
             if done.write(lines) == len(lines):
                 return
@@ -94,7 +94,7 @@ class Worker:
         text = f"{self.offset} {self.done}\n".encode().rjust(block, b" ")
         path = self.directory / "heartbeat"
         mode = "ab" if path.exists() and path.stat().st_size < HEARTBEATS_MAX * block else "wb"
-        with open(path, mode, buffering=0) as file:
+        with path.open(mode, buffering=0) as file:
             if file.write(text) != block:
                 raise OSError("short write to heartbeat")
         self.heartbeat_at = self.written_at = time.monotonic()
@@ -112,16 +112,16 @@ class Worker:
         path = self.directory / "worker.log"
         try:
             mode = "a" if not path.exists() or path.stat().st_size < LOG_BYTES_MAX else "w"
-            with open(path, mode, encoding="utf-8") as log:
+            with path.open(mode, encoding="utf-8") as log:
                 log.write(f"{time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())} {text}\n")
         except OSError:
-            print(text, file=sys.stderr, flush=True)
+            sys.stderr.write(f"{text}\n")
 
 
 def listen() -> socket.socket:
     """Return the listening socket, on every address of the host."""
-    server = socket.create_server(("0.0.0.0", PORT), backlog=64)
-    server.setblocking(False)
+    server = socket.create_server(("0.0.0.0", PORT), backlog=64)  # noqa: S104 - the prober asks over the cable
+    server.settimeout(0)
     return server
 
 
@@ -134,7 +134,7 @@ def serve(worker: Worker) -> None:
         for key, _ in selector.select(POLL_S):
             if key.fileobj is server:
                 caller, _ = server.accept()
-                caller.setblocking(False)
+                caller.settimeout(0)
                 selector.register(caller, selectors.EVENT_READ)
             else:
                 reply(worker, selector, key.fileobj)
