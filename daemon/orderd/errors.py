@@ -8,7 +8,8 @@
     ├── JournalError           the decision journal cannot be read or written
     ├── ExecutorError          orderd-exec is unreachable or broke off
     │   └── RepairRefusedError orderd-exec refused a request, with a stable reason code
-    └── TelemetryError         the trainer is unreachable or refused a batch
+    ├── TelemetryError         the trainer is unreachable or refused a batch
+    └── WatchError             a watcher of decisions was too slow, or there are too many
 """
 
 
@@ -62,3 +63,7 @@ class RepairRefusedError(ExecutorError):
 
 class TelemetryError(OrderdError):
     """The trainer is unreachable or refused a batch; the spool keeps it."""
+
+
+class WatchError(OrderdError):
+    """A watcher of decisions was dropped or refused; the message says what it can do."""

@@ -1,7 +1,7 @@
 """Protobuf <-> domain, each mapping once, for rpc, telemetry and the trainer. Pure.
 
-``*_to_wire`` takes a value that is already right; ``*_from_wire`` takes what a stranger sent and returns a value or raises ValueError that
-names the field.
+``*_to_wire`` takes a value that is already right; ``*_from_wire`` takes what a stranger sent and returns a value or raises
+ValueError that names the field.
 """
 
 from orderd.wire.decisions import decision_from_wire, decision_to_wire, diagnosis_from_wire, diagnosis_to_wire

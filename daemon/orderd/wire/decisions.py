@@ -1,6 +1,7 @@
 """Diagnoses, decisions and their steps <-> protobuf. Pure.
 
-Two lossy places, both on purpose: a probability travels as float32, and a step without a duration (NaN here) is an absent field there.
+Two lossy places, both on purpose: a probability travels as float32, and a step without a duration (NaN here) is an absent field
+there.
 """
 
 import math
@@ -91,7 +92,9 @@ def decision_to_wire(record: DecisionRecord) -> decision_pb2.Decision:
         repair=decision.repair,
         reason=decision.reason,
         detail=decision.detail,
-        candidates=[decision_pb2.Candidate(repair=c.repair, rung=c.rung, refused_because=c.refused_because) for c in decision.candidates],
+        candidates=[
+            decision_pb2.Candidate(repair=c.repair, rung=c.rung, refused_because=c.refused_because) for c in decision.candidates
+        ],
         model_version=decision.model_version,
         provider=decision.provider,
         state=record.state,

@@ -1,8 +1,8 @@
 """Samples <-> one batch of float32 columns. Pure.
 
-Axes: N sample, R entity row over all samples, H host signal, F entity signal. Columns as ``bytes`` cost a third of repeated floats; the
-conversion is ``array('f')`` without numpy, because orderd never imports it. ``failed_collectors`` stays on the host: what a failed
-collector would have measured is already missing (NaN) in the columns.
+Axes: N sample, R entity row over all samples, H host signal, F entity signal. Columns as ``bytes`` cost a third of repeated
+floats; the conversion is ``array('f')`` without numpy, because orderd never imports it. ``failed_collectors`` stays on the
+host: what a failed collector would have measured is already missing (NaN) in the columns.
 """
 
 import sys
@@ -110,7 +110,8 @@ def samples_from_wire(batch: telemetry_pb2.SampleBatch) -> list[Sample]:
         Samples with float32 precision, NaN where missing.
 
     Raises:
-        ValueError: the batch was written with another schema, a column has the wrong length, an entity is not one, or a sample holds one
+        ValueError: the batch was written with another schema, a column has the wrong length, an entity is not one, or a sample
+        holds one
             entity twice; the message names the field.
     """
     _require(batch.schema_digest == _digest(), "schema_digest", f"{batch.schema_digest[:64]!r} is not ours, {_digest()!r}")

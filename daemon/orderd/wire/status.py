@@ -26,7 +26,9 @@ def hold_to_wire(hold: Hold, now: Instant) -> host_pb2.HoldStatus:
 
 
 def _model_to_wire(model: ModelInfo) -> host_pb2.ModelStatus:
-    return host_pb2.ModelStatus(loaded=model.loaded, why=model.why, version=model.version, sha256=model.sha256, provider=model.provider)
+    return host_pb2.ModelStatus(
+        loaded=model.loaded, why=model.why, version=model.version, sha256=model.sha256, provider=model.provider
+    )
 
 
 def _entities_to_wire(status: HostStatus) -> list[host_pb2.EntityStatus]:
