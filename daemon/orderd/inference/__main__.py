@@ -1,0 +1,71 @@
+"""orderd-infer: ``python -m orderd.inference --config FILE``. Listens on inference.socket, or on the socket systemd passed."""
+
+import argparse
+import logging
+import os
+import socket
+import stat
+import sys
+from pathlib import Path
+
+# One thread for numpy's BLAS, which is loaded with numpy but never used; its per-thread buffers would be.
+os.environ["OPENBLAS_NUM_THREADS"] = "1"
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+
+from orderd.config.load import DEFAULT_PATH, load
+from orderd.errors import ConfigError
+from orderd.inference.memory import one_arena
+from orderd.inference.service import Service
+
+_FIRST_PASSED_FD = 3
+
+
+def listen(path: str) -> socket.socket:
+    """Return the stream socket systemd passed, else one bound to ``path``.
+
+    Anyone on the host may connect: a question has no side effects and the answer is no secret, while the folder (RuntimeDirectory)
+    decides who can replace the socket.
+    """
+    if os.environ.get("LISTEN_PID") == str(os.getpid()) and os.environ.get("LISTEN_FDS") == "1":
+        os.set_inheritable(_FIRST_PASSED_FD, False)
+        return socket.socket(fileno=_FIRST_PASSED_FD)
+    os.makedirs(os.path.dirname(path), mode=0o755, exist_ok=True)
+    _remove_stale(path)
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
+    sock.bind(path)
+    os.chmod(path, 0o666)
+    sock.listen(16)
+    return sock
+
+
+def _remove_stale(path: str) -> None:
+    try:
+        if stat.S_ISSOCK(os.lstat(path).st_mode):
+            os.unlink(path)
+    except FileNotFoundError:
+        pass
+
+
+def main() -> int:
+    """Run until SIGTERM.
+
+    Returns:
+        0 after SIGTERM, 2 when the configuration or the socket cannot be used.
+    """
+    parser = argparse.ArgumentParser(prog="orderd-infer", description="Run the order model on a unix socket.")
+    parser.add_argument("--config", type=Path, default=DEFAULT_PATH, help="orderd.toml (default: %(default)s)")
+    arguments = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s", stream=sys.stderr)
+    one_arena()
+    try:
+        config = load(arguments.config).inference
+        listener = listen(config.socket)
+    except (ConfigError, OSError) as error:
+        logging.getLogger("orderd.inference").error("%s", error)
+        return 2
+    Service(config, listener).run()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Turns a checkpoint into a model folder that orderd accepts: graph, manifest, card."""

@@ -1,0 +1,1 @@
+"""Networks: PyTorch modules only, no data and no training. Imports torch."""

@@ -1,0 +1,72 @@
+"""Turns raw signals into numbers a network likes, inside the exported graph. Pure; imports torch.
+
+Axes: N anything, S slot, C signal. A raw signal is bytes per second or a ratio; missing is NaN. ``asinh(value * gain)`` is linear
+near zero and logarithmic beyond the signal's usual size, so a rate of 1e9 and a ratio of 0.01 fit one network. The fitted
+numbers are buffers: they travel with the weights, and orderd feeds raw windows.
+
+References:
+    rsl_rl rsl_rl/models/mlp_model.py, for exporting the normaliser inside the model.
+"""
+
+from typing import Final
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+_CLAMP: Final = 8.0
+_STD_MIN: Final = 0.1
+
+
+class Normaliser(nn.Module):
+    """Scales each signal by what training data showed, and says beside it whether it was measured."""
+
+    gain: Tensor
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, signals: int) -> None:
+        """Start as the identity of scale 1 until ``fit``.
+
+        Args:
+            signals: C, number of columns.
+        """
+        super().__init__()
+        self.register_buffer("gain", torch.ones(signals))
+        self.register_buffer("mean", torch.zeros(signals))
+        self.register_buffer("std", torch.ones(signals))
+
+    def fit(self, values: np.ndarray) -> None:
+        """Take scales from training data.
+
+        Args:
+            values: [N, C] float32, NaN where missing; columns never measured keep scale 1.
+        """
+        for column in range(values.shape[1]):
+            measured = values[:, column][np.isfinite(values[:, column])].astype(np.float64)
+            if measured.size:
+                self._fit_column(column, measured)
+
+    def _fit_column(self, column: int, measured: np.ndarray) -> None:
+        sizes = np.abs(measured[measured != 0.0])
+        gain = 1.0 / max(float(np.median(sizes)), 1e-9) if sizes.size else 1.0
+        squashed = np.arcsinh(measured * gain)
+        self.gain[column] = gain
+        self.mean[column] = float(squashed.mean())
+        self.std[column] = max(float(squashed.std()), _STD_MIN)
+
+    def forward(self, raw: Tensor) -> Tensor:
+        """Scale and mark.
+
+        Args:
+            raw: [..., C] float32, NaN where missing.
+
+        Returns:
+            [..., 2C]: scaled values (0 where missing), then 1 where measured and 0 where missing.
+        """
+        missing = torch.isnan(raw)
+        filled = torch.where(missing, torch.zeros_like(raw), raw)
+        scaled = (torch.asinh(filled * self.gain) - self.mean) / self.std
+        scaled = torch.clamp(scaled, -_CLAMP, _CLAMP)
+        measured = 1.0 - missing.to(raw.dtype)
+        return torch.cat((scaled * measured, measured), dim=-1)
