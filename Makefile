@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 export ORT_DISABLE_TELEMETRY := 1
 export GRPC_ENABLE_FORK_SUPPORT := 0
 
-.PHONY: drill test lint proto bench collect train clean
+.PHONY: drill test bench bundle proto clean
 
 drill: $(VENV)/.drill ## break a disposable host, let orderd repair it, prove it
 	@$(BIN)/ordertrainer drill $(if $(FAULTS),--faults $(FAULTS)) $(if $(SEED),--seed $(SEED)) $(if $(KEEP),--keep)
@@ -18,6 +18,9 @@ test: $(VENV)/.test ## everything: linters, types, unit, contract, integration, 
 
 bench: $(VENV)/.test ## benchmarks; compare with a peer in the same run
 	@for b in tests/bench/bench_*.py; do echo "== $$b"; $(BIN)/python $$b || exit 1; done
+
+bundle: $(VENV)/.drill ## the release bundle that playbooks/fleet/install.yml installs
+	@$(BIN)/python -m orderd.packaging.bundle
 
 proto: $(VENV)/.test ## regenerate daemon/orderd/v1 from proto/
 	@$(BIN)/python proto/generate.py

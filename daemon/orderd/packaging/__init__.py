@@ -1,0 +1,1 @@
+"""What turns the project into something a host can install: units, users, the release bundle."""

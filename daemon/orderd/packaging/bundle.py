@@ -1,0 +1,149 @@
+"""Build the release bundle: one tar with everything a host needs to install orderd without any network.
+
+    orderd-VERSION.tar
+        wheels/       orderd and its pinned dependencies, for the hosts' Python
+        repairs/      playbooks/repairs with manifest.json
+        models/       the order model that ships
+        systemd/      units; sysusers.d/ users
+        bundle.json   version, commit, Python, sha256 of every file
+
+Touches the network (package index, through pip) only when the wheel cache lacks something. Run as ``python -m orderd.packaging.bundle``.
+"""
+
+import argparse
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+from pathlib import Path
+from typing import Final
+
+import orderd
+from orderd.catalogue import manifest
+from orderd.errors import CatalogueError, OrderdError
+
+HOST_PYTHON: Final = "3.11"
+"""Debian 12's. Hosts with another Python need a bundle built with --python."""
+_SKIPPED: Final = shutil.ignore_patterns("__pycache__", "*.pyc")
+
+
+def build(root: Path, out: Path, python: str = HOST_PYTHON) -> Path:
+    """Build the bundle of a checkout.
+
+    Args:
+        root: the checkout.
+        out: folder for the bundle and the wheel cache.
+        python: version of the hosts' interpreter, for example ``3.11``.
+
+    Returns:
+        Path of the tar.
+
+    Raises:
+        CatalogueError: there is no model or no repair to ship.
+        subprocess.CalledProcessError: pip failed; its own words say why.
+    """
+    wheels = _wheels(root, out / "wheels", python)
+    target = out / f"orderd-{orderd.__version__}.tar"
+    with tempfile.TemporaryDirectory(dir=out) as staging:
+        _stage(root, Path(staging), wheels, python)
+        partial = target.with_suffix(".tar.partial")
+        # The wheels are compressed already; a plain tar unpacks fastest.
+        with tarfile.open(partial, "w", format=tarfile.PAX_FORMAT) as tar:
+            tar.add(staging, arcname=".", filter=_owned_by_root)
+        partial.replace(target)
+    return target
+
+
+def _wheels(root: Path, cache: Path, python: str) -> list[Path]:
+    """Return the pinned dependencies' wheels from the cache, downloading what is missing, and a fresh wheel of orderd."""
+    key = hashlib.sha256((root / "constraints.txt").read_bytes() + (root / "pyproject.toml").read_bytes()).hexdigest()[:16]
+    folder = cache / f"{key}-py{python}"
+    if not (folder / "complete").exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        platform = ["--only-binary=:all:", "--python-version", python, "--implementation", "cp"]
+        for number in (17, 24, 27, 28, 31, 34, 36):
+            platform += ["--platform", f"manylinux_2_{number}_x86_64"]
+        platform += ["--platform", "manylinux2014_x86_64"]
+        _pip("download", "-c", "constraints.txt", "-d", str(folder), *platform, *_dependencies(root), cwd=root)
+        (folder / "complete").touch()
+    for old in folder.glob("orderd-*.whl"):
+        old.unlink()
+    _pip("wheel", "--no-deps", "-w", str(folder), ".", cwd=root)
+    return sorted(folder.glob("*.whl"))
+
+
+def _dependencies(root: Path) -> list[str]:
+    import tomllib  # noqa: PLC0415  only the builder needs it
+
+    return list(tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]["dependencies"])
+
+
+def _pip(*arguments: str, cwd: Path) -> None:
+    command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet", *arguments]
+    done = subprocess.run(command, cwd=cwd, check=False, capture_output=True, text=True)
+    if done.returncode:
+        raise CatalogueError(f"pip {arguments[0]} failed: {done.stderr.strip()[-2000:]}")
+
+
+def _stage(root: Path, staging: Path, wheels: list[Path], python: str) -> None:
+    (staging / "wheels").mkdir()
+    for wheel in wheels:
+        os.link(wheel, staging / "wheels" / wheel.name)
+    shutil.copytree(root / "playbooks" / "repairs", staging / "repairs", ignore=_SKIPPED)
+    manifest.write(staging / "repairs")
+    packaging = Path(__file__).parent
+    shutil.copytree(packaging / "systemd", staging / "systemd")
+    shutil.copytree(packaging / "sysusers.d", staging / "sysusers.d")
+    _stage_model(root, staging)
+    files = {str(f.relative_to(staging)): _sha256(f) for f in sorted(staging.rglob("*")) if f.is_file()}
+    about = {"version": orderd.__version__, "python": python, "files": files}
+    (staging / "bundle.json").write_text(json.dumps(about, indent=1), encoding="utf-8")
+
+
+def _stage_model(root: Path, staging: Path) -> None:
+    """Ship the newest model; without one orderd runs on rules, so a checkout without a model still installs."""
+    (staging / "models").mkdir()
+    versions = sorted((p.parent for p in (root / "models" / "order").glob("*/manifest.json")), key=_version)
+    if versions:
+        shutil.copytree(versions[-1], staging / "models" / "order" / versions[-1].name, ignore=shutil.ignore_patterns("drill"))
+        (staging / "models" / "order" / "current").symlink_to(versions[-1].name)
+
+
+def _version(folder: Path) -> tuple[int, ...]:
+    return tuple(int(part) for part in folder.name.split(".") if part.isdigit())
+
+
+def _sha256(file: Path) -> str:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _owned_by_root(info: tarfile.TarInfo) -> tarfile.TarInfo:
+    info.uid = info.gid = 0
+    info.uname = info.gname = "root"
+    info.mode |= 0o444 | (0o111 if info.isdir() else 0)
+    return info
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Build the bundle and print its path."""
+    parser = argparse.ArgumentParser(prog="orderd-bundle", description="Build the release bundle of this checkout.")
+    parser.add_argument("--root", type=Path, default=Path(), help="the checkout (default: here)")
+    parser.add_argument("--out", type=Path, default=Path("out/bundle"), help="where to put it (default: out/bundle)")
+    parser.add_argument("--python", default=HOST_PYTHON, help=f"version of the hosts' interpreter (default: {HOST_PYTHON})")
+    arguments = parser.parse_args(argv)
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    try:
+        print(build(arguments.root.resolve(), arguments.out.resolve(), arguments.python))
+    except OrderdError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
