@@ -1,6 +1,7 @@
 """orderd-infer: ``python -m orderd.inference --config FILE``. Listens on inference.socket, or on the socket systemd passed."""
 
 import argparse
+import contextlib
 import logging
 import os
 import socket
@@ -23,27 +24,25 @@ _FIRST_PASSED_FD = 3
 def listen(path: str) -> socket.socket:
     """Return the stream socket systemd passed, else one bound to ``path``.
 
-    Anyone on the host may connect: a question has no side effects and the answer is no secret, while the folder (RuntimeDirectory)
+    Anyone on the host may connect: a question has no side effects and the answer is no secret. The folder (RuntimeDirectory)
     decides who can replace the socket.
     """
     if os.environ.get("LISTEN_PID") == str(os.getpid()) and os.environ.get("LISTEN_FDS") == "1":
-        os.set_inheritable(_FIRST_PASSED_FD, False)
+        os.set_inheritable(_FIRST_PASSED_FD, False)  # noqa: FBT003  no keyword exists
         return socket.socket(fileno=_FIRST_PASSED_FD)
-    os.makedirs(os.path.dirname(path), mode=0o755, exist_ok=True)
-    _remove_stale(path)
+    Path(path).parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+    _remove_stale(Path(path))
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
     sock.bind(path)
-    os.chmod(path, 0o666)
+    Path(path).chmod(0o666)
     sock.listen(16)
     return sock
 
 
-def _remove_stale(path: str) -> None:
-    try:
-        if stat.S_ISSOCK(os.lstat(path).st_mode):
-            os.unlink(path)
-    except FileNotFoundError:
-        pass
+def _remove_stale(path: Path) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        if stat.S_ISSOCK(path.lstat().st_mode):
+            path.unlink()
 
 
 def main() -> int:
@@ -61,7 +60,7 @@ def main() -> int:
         config = load(arguments.config).inference
         listener = listen(config.socket)
     except (ConfigError, OSError) as error:
-        logging.getLogger("orderd.inference").error("%s", error)
+        logging.getLogger("orderd.inference").error("%s", error)  # noqa: TRY400  a person mends this, not a programmer
         return 2
     Service(config, listener).run()
     return 0

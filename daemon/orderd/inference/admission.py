@@ -1,4 +1,4 @@
-"""Admits a model, or refuses it, in a throwaway process with hard limits. Starts a subprocess; the child parses and runs the model.
+"""Admits a model, or refuses it, in a throwaway process with hard limits. Starts a subprocess, which parses and runs the model.
 
 Parsers of foreign files crash, loop and allocate: so none of it happens first in the program that serves. The child gets bytes on
 stdin, may not write a file or, after its imports, open one, and dies at its limits. Its verdict is one line of JSON on stdout.
@@ -45,8 +45,7 @@ def admit(package: Package) -> None:
         child = subprocess.run(
             [sys.executable, "-I", "-m", "orderd.inference.admission"],
             input=_LENGTH.pack(len(manifest)) + manifest + package.model,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            capture_output=True,
             timeout=WALL_S_MAX,
             check=False,
         )

@@ -1,7 +1,7 @@
 """orderd's side of orderd-infer. Touches one unix socket; asyncio, no numpy and no onnxruntime.
 
-A background task keeps one connection, with bounded backoff. A question that is not answered in time fails at once; its late answer
-is recognised by its id and thrown away. orderd goes on with rules in every case, and ``info`` says why.
+A background task keeps one connection, with bounded backoff. A question that is not answered in time fails; its late answer is
+recognised by its id and thrown away. orderd goes on with rules in every case, and ``info`` says why.
 """
 
 import asyncio

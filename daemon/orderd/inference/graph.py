@@ -1,7 +1,7 @@
-"""What a graph may contain before onnxruntime is allowed to see it. Parses with the package ``onnx``; runs only in a throwaway process.
+"""What a graph may contain before onnxruntime is allowed to see it. Parses with ``onnx``; only in a throwaway process.
 
-A model loaded from bytes resolves external data against the working directory, which systemd sets to ``/``; so external tensors are
-refused anywhere in the file. Operators are allowed by name: arithmetic and reshaping, no control flow, no custom domains.
+A model loaded from bytes resolves external data against the working directory, which systemd sets to ``/``: external tensors
+are refused anywhere in the file. Operators are allowed by name: arithmetic and reshaping, no control flow, no custom domains.
 """
 
 from collections.abc import Iterator
@@ -19,14 +19,18 @@ OPSET_MIN: Final = 17
 OPSET_MAX: Final = 22
 NODES_MAX: Final = 5000
 
-OPERATORS: Final = frozenset(
-    """
-    Abs Add And Asinh Cast Clip Concat Constant ConstantOfShape Conv Cos Div Equal Erf Exp Expand Flatten Gather GatherElements GatherND
-    Gelu Gemm Greater GreaterOrEqual Identity IsInf IsNaN LayerNormalization LeakyRelu Less LessOrEqual Log MatMul Max Min Mul Neg Not Or
-    Pad Pow Range Reciprocal ReduceMax ReduceMean ReduceMin ReduceSum Relu Reshape Shape Sigmoid Sign Sin Slice Softmax Split Sqrt Squeeze
-    Sub Tanh Transpose Unsqueeze Where
-    """.split()
+_ELEMENTWISE: Final = (
+    "Abs Add Asinh Clip Cos Div Erf Exp Gelu Identity LeakyRelu Log Max Min Mul Neg Pow Reciprocal Relu Sigmoid "
+    "Sign Sin Sqrt Sub Tanh"
 )
+_COMPARING: Final = "And Equal Greater GreaterOrEqual IsInf IsNaN Less LessOrEqual Not Or Where"
+_FOLDING: Final = "Conv Gemm LayerNormalization MatMul ReduceMax ReduceMean ReduceMin ReduceSum Softmax"
+_SHAPING: Final = (
+    "Cast Concat Constant ConstantOfShape Expand Flatten Gather GatherElements GatherND Pad Range Reshape Shape "
+    "Slice Split Squeeze Transpose Unsqueeze"
+)
+
+OPERATORS: Final = frozenset(f"{_ELEMENTWISE} {_COMPARING} {_FOLDING} {_SHAPING}".split())
 """Operators a model may use, default domain only."""
 
 _SLOTS: Final = len(SLOT_AGES_S)
@@ -44,7 +48,11 @@ OUTPUTS: Final = (
 )
 """What every order model gives."""
 
-_DTYPES: Final = {onnx.TensorProto.FLOAT: "float32", onnx.TensorProto.INT64: "int64", onnx.TensorProto.BOOL: "bool"}
+_DTYPES: Final[dict[int, str]] = {
+    onnx.TensorProto.FLOAT: "float32",
+    onnx.TensorProto.INT64: "int64",
+    onnx.TensorProto.BOOL: "bool",
+}
 
 
 def check_graph(model: bytes, manifest: Manifest) -> None:
@@ -84,7 +92,9 @@ def _check_opset(proto: onnx.ModelProto, manifest: Manifest) -> None:
     opsets = {entry.domain: entry.version for entry in proto.opset_import}
     version = opsets.get("", 0)
     if set(opsets) != {""} or not OPSET_MIN <= version <= OPSET_MAX or version != manifest.opset:
-        msg = f"opset: {opsets}; the manifest says {manifest.opset}, allowed is the default domain from {OPSET_MIN} to {OPSET_MAX}"
+        msg = (
+            f"opset: {opsets}; the manifest says {manifest.opset}, allowed is the default domain from {OPSET_MIN} to {OPSET_MAX}"
+        )
         raise ModelRefusedError(msg)
 
 

@@ -29,7 +29,7 @@ class Strict(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Base of the manifest's tables: frozen, unknown keys refused."""
 
 
-class Tensor(Strict):
+class Tensor(Strict, frozen=True):
     """One input or output of the graph.
 
     Attributes:
@@ -43,7 +43,7 @@ class Tensor(Strict):
     shape: tuple[int | str, ...]
 
 
-class CanaryCase(Strict):
+class CanaryCase(Strict, frozen=True):
     """One window and what the model must say of it; arrays are little-endian bytes, in base64 in the file.
 
     Attributes:
@@ -61,7 +61,7 @@ class CanaryCase(Strict):
     wrong: float
 
 
-class Manifest(Strict):
+class Manifest(Strict, frozen=True):
     """What a model folder says about its model.
 
     Attributes:
@@ -115,14 +115,18 @@ def read_package(folder: Path) -> Package:
     manifest = decode_manifest(_read(folder / MANIFEST_FILE, MANIFEST_BYTES_MAX), str(folder / MANIFEST_FILE))
     if manifest.schema_digest != schema_digest():
         msg = (
-            f"{folder / MANIFEST_FILE}: schema_digest is {manifest.schema_digest[:12]}, this orderd measures {schema_digest()[:12]}: "
+            f"{folder / MANIFEST_FILE}: schema_digest is {manifest.schema_digest[:12]}, "
+            f"this orderd measures {schema_digest()[:12]}: "
             "the model was trained on other signals; install the model of this release"
         )
         raise ModelRefusedError(msg)
     model = _read(folder / MODEL_FILE, MODEL_BYTES_MAX)
     found = hashlib.sha256(model).hexdigest()
     if found != manifest.sha256:
-        msg = f"{folder / MODEL_FILE}: sha256 is {found[:12]}, the manifest says {manifest.sha256[:12]}: the file is damaged or was changed"
+        msg = (
+            f"{folder / MODEL_FILE}: sha256 is {found[:12]}, the manifest says {manifest.sha256[:12]}: "
+            "the file is damaged or was changed"
+        )
         raise ModelRefusedError(msg)
     return Package(manifest=manifest, model=model)
 
@@ -147,7 +151,7 @@ def decode_manifest(raw: bytes, where: str) -> Manifest:
 def _read(path: Path, bytes_max: int) -> bytes:
     try:
         # A fifo or device in the model's place must not block or feed the program that serves.
-        with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
             raw = file.read(bytes_max + 1)
     except OSError as error:
         msg = f"{path}: {error.strerror}; rules decide until a model is installed"

@@ -125,7 +125,8 @@ def _check_length(header: Header) -> None:
     size = classify_bytes if header.kind is Kind.CLASSIFY else scores_bytes
     expected = size(header.entities)
     if header.body_bytes != expected:
-        msg = f"{header.kind.name} of {header.entities} entities has {header.body_bytes} bytes, not {expected}; do the versions match?"
+        what = f"{header.kind.name} of {header.entities} entities"
+        msg = f"{what} has {header.body_bytes} bytes, not {expected}; do the versions match?"
         raise InferenceError(msg)
 
 
@@ -159,7 +160,7 @@ def check_kinds(kinds: "array[int]") -> None:
     Raises:
         InferenceError: an index is outside KINDS.
     """
-    if kinds and not (0 <= min(kinds) and max(kinds) < len(KINDS)):
+    if kinds and not (min(kinds) >= 0 and max(kinds) < len(KINDS)):
         msg = f"kind indices {min(kinds)} to {max(kinds)}; allowed are 0 to {len(KINDS) - 1}"
         raise InferenceError(msg)
 
@@ -210,7 +211,7 @@ class _InfoWire(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def info_frame(info: ModelInfo, request_id: int) -> Frame:
     """Return the reply that says which model is loaded."""
-    why = info.why[:TEXT_BYTES_MAX // 8]  # JSON may need six bytes for one character
+    why = info.why[: TEXT_BYTES_MAX // 8]  # JSON may need six bytes for one character
     wire = _InfoWire(loaded=info.loaded, why=why, version=info.version, sha256=info.sha256, provider=info.provider)
     return Frame(kind=Kind.INFO, request_id=request_id, body=msgspec.json.encode(wire))
 

@@ -52,7 +52,7 @@ class Server:
             listener: bound and listening.
             answering: asked for every request.
         """
-        listener.setblocking(False)
+        listener.setblocking(False)  # noqa: FBT003  no keyword exists
         self._selector = selectors.DefaultSelector()
         self._selector.register(listener, selectors.EVENT_READ, self._accept)
         self._listener = listener
@@ -92,7 +92,7 @@ class Server:
         if len(self._peers) >= CONNECTIONS_MAX:
             sock.close()
             return
-        sock.setblocking(False)
+        sock.setblocking(False)  # noqa: FBT003  no keyword exists
         peer = _Peer(sock=sock)
         self._peers[sock.fileno()] = peer
         self._selector.register(sock, selectors.EVENT_READ, peer)

@@ -77,6 +77,10 @@ class ModelSlot:
         return answer.failure.tobytes() + struct.pack("<f", answer.wrong)
 
 
+def _noted_by_the_wakeup_fd(_number: int, _frame: object) -> None:
+    """Replace the default, which would end the program."""
+
+
 class Service:
     """Ties signals, loading and serving together."""
 
@@ -100,10 +104,10 @@ class Service:
 
     def _watch_signals(self) -> None:
         for sock in (self._wakeup, self._signalled):
-            sock.setblocking(False)
+            sock.setblocking(False)  # noqa: FBT003  no keyword exists
         signal.set_wakeup_fd(self._signalled.fileno(), warn_on_full_buffer=False)
         for number in (signal.SIGHUP, signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: None)
+            signal.signal(number, _noted_by_the_wakeup_fd)
         self._server.watch(self._wakeup, self._on_wakeup)
 
     def _on_wakeup(self) -> None:

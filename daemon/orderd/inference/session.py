@@ -1,7 +1,7 @@
 """One loaded order model. The only importer of onnxruntime. Touches the CPU or the GPU; reads no file.
 
-Which provider runs is read back from the session: the wheel lists CUDA also where it cannot run it. One thread, no spinning and no
-arena: at one window a second, all three only cost idle CPU and memory.
+Which provider runs is read back from the session: the wheel lists CUDA also where it cannot run it. One thread, no spinning and
+no arena: at one window a second, all three only cost idle CPU and memory.
 
 References:
     onnxruntime documentation, "Thread management" (allow_spinning) and "Memory consumption" (enable_cpu_mem_arena).
@@ -10,6 +10,7 @@ References:
 import os
 from array import array
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 # onnxruntime writes a database under ~/.cache and uploads it unless this is set before the import.
@@ -30,7 +31,7 @@ _SUM_TOLERANCE: Final = 1e-3
 _ERRORS_ONLY: Final = 3
 _HOST_SHAPE: Final = (1, len(SLOT_AGES_S), len(HOST_SIGNALS))
 _ENTITY_SHAPE: Final = (len(SLOT_AGES_S), len(ENTITY_SIGNALS))
-_NVIDIA_DEVICE: Final = "/dev/nvidiactl"
+_NVIDIA_DEVICE: Final = Path("/dev/nvidiactl")
 _KIND_BYTES: Final = 8
 
 Floats = NDArray[np.float32]
@@ -91,7 +92,7 @@ class Model:
             msg = f"onnxruntime: {error}"
             raise InferenceError(msg) from error
         present = int(inputs["present"].sum())
-        return Answer(failure=np.asarray(failure, np.float32)[0, :present], wrong=float(wrong[0]))
+        return Answer(failure=np.asarray(failure, np.float32)[0, :present], wrong=float(np.asarray(wrong, np.float32)[0]))
 
     def _prove(self, number: int, case: CanaryCase) -> None:
         try:
@@ -152,7 +153,7 @@ def _options() -> ort.SessionOptions:
 
 def _providers(provider: str) -> list[Any]:
     """Ask for CUDA only where a driver is: without one, onnxruntime maps a 280 MB library only to print errors."""
-    wanted = provider == "cuda" or (provider == "auto" and os.path.exists(_NVIDIA_DEVICE))
+    wanted = provider == "cuda" or (provider == "auto" and _NVIDIA_DEVICE.exists())
     if not wanted or "CUDAExecutionProvider" not in ort.get_available_providers():
         return ["CPUExecutionProvider"]
     ort.preload_dlls()

@@ -1,7 +1,7 @@
 """Writes a model folder: all of it or nothing. Touches models/<name>/.
 
-The folder is filled under a temporary name beside its final one, admitted by orderd's own checks, and renamed. A reader never sees half a
-model, and what orderd would refuse is never released.
+The folder is filled under a temporary name beside its final one, admitted by orderd's own checks, and renamed. A reader never
+sees half a model, and what orderd would refuse is never released.
 """
 
 import hashlib
@@ -86,7 +86,7 @@ def _compare(model: Model, probes: list[CanaryCase]) -> float:
         answer = model.classify(array("q", case.kinds).tobytes(), case.host, case.rows)
         worst = max(worst, parity(case, answer.failure, answer.wrong))
     if not worst <= PARITY_MAX:
-        msg = f"torch and onnxruntime differ by {worst:.2g}; allowed is {PARITY_MAX:g}: an operator was exported with another meaning"
+        msg = f"torch and onnxruntime differ by {worst:.2g}; allowed is {PARITY_MAX:g}: an operator changed its meaning"
         raise ParityError(msg)
     return worst
 

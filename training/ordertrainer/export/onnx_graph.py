@@ -6,8 +6,8 @@ Axes: B window, E entity, S slot, H host signal, F entity signal, C failure clas
 import io
 import logging
 import warnings
-from contextlib import contextmanager
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
@@ -99,7 +99,7 @@ def to_onnx(net: OrderNet) -> bytes:
             dynamic_shapes={"host": {0: batch}, "entities": both, "kind": both, "present": both},
             verbose=False,
         )
-    assert program is not None  # noqa: S101  dynamo=True always returns a program
+    assert program is not None
     file = io.BytesIO()
     program.save(file)
     return file.getvalue()
@@ -107,7 +107,7 @@ def to_onnx(net: OrderNet) -> bytes:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """torch's exporter warns about its own deprecations and about torchvision, which this project does not use."""
+    """Torch's exporter warns about its own deprecations and about torchvision, which this project does not use."""
     logger = logging.getLogger("torch.onnx")
     level = logger.level
     logger.setLevel(logging.ERROR)

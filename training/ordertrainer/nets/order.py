@@ -1,9 +1,9 @@
 """The order model: which entity fails, and how. Pure; imports torch.
 
 Axes: B window, E entity (padded), S slot, H host signal, F entity signal, C failure class, D width.
-One encoder serves every entity and a small transformer lets entities and the host see each other, so one model serves hosts with one
-or two hundred services, in any order. Names never enter: only kinds and measurements do. Raw windows go in, probabilities
-come out; normalisation, the classes each kind can have, and the calibrating temperature are part of the graph.
+One encoder serves every entity and a small transformer lets entities and the host see each other, so one model serves hosts
+with one or two hundred services, in any order. Names never enter: only kinds and measurements do. Raw windows go in,
+probabilities come out; normalisation, the classes each kind can have, and the calibrating temperature are part of the graph.
 """
 
 from dataclasses import dataclass
@@ -111,8 +111,8 @@ class Block(nn.Module):
 class OrderNet(nn.Module):
     """The order model.
 
-    Args of ``forward`` are the inputs of the exported graph, by name: ``host`` f32[B,S,H], ``entities`` f32[B,E,S,F], ``kind`` i64[B,E],
-    ``present`` bool[B,E]. Its outputs are ``failure`` f32[B,E,C], rows summing to 1, and ``wrong`` f32[B].
+    Args of ``forward`` are the inputs of the exported graph, by name: ``host`` f32[B,S,H], ``entities`` f32[B,E,S,F],
+    ``kind`` i64[B,E], ``present`` bool[B,E]. Its outputs are ``failure`` f32[B,E,C], rows summing to 1, and ``wrong`` f32[B].
     """
 
     possible: Tensor
