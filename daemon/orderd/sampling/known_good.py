@@ -1,0 +1,148 @@
+"""The last known good copy of what may be broken on a host: drop-ins and the resolver's configuration.
+
+``capture`` writes it (root, at install); ``DropIns`` compares the running host with it (user orderd). Touches the directory
+``sampling.known_good``:
+
+    resolv.conf               a copy of resolver.resolv_conf
+    dropins/UNIT.d/*.conf     the drop-ins in effect; an empty directory says that there were none
+"""
+
+import hashlib
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from orderd.config.schema import Config
+from orderd.sampling.collector import NAN
+
+_SYSTEMCTL_TIMEOUT_S = 10.0
+_DIRECTORY_MODE = 0o755
+_FILE_MODE = 0o644
+
+
+def capture(config: Config) -> tuple[Path, ...]:
+    """Copy what is there now as the known good state; call it only on a healthy host.
+
+    Each unit's record is replaced as a whole, by rename, so that a reader sees the old one or the new one.
+
+    Args:
+        config: names the units, the resolver's file and where the copy goes.
+
+    Returns:
+        The files written.
+
+    Raises:
+        OSError: a file cannot be read or written.
+        subprocess.SubprocessError: systemctl did not answer.
+    """
+    root = Path(config.sampling.known_good)
+    _make_directory(root)
+    _make_directory(root / "dropins")
+    written = [_copy(Path(config.resolver.resolv_conf), root / "resolv.conf")] if _has_resolver(config) else []
+    for service in config.services:
+        written += _capture_dropins(service.unit, root / "dropins" / f"{service.unit}.d")
+    return tuple(written)
+
+
+class DropIns:
+    """Compares the drop-ins in effect with the record; contents are read only when a file's inode, size or mtime changed."""
+
+    def __init__(self, root: Path) -> None:
+        """Compare with the record under ``root``, the known good directory."""
+        self._root = root / "dropins"
+        self._known: dict[str, tuple[object, float]] = {}
+
+    def changed(self, unit: str, paths: Sequence[str] | None) -> float:
+        """Return 1 when names or contents differ from the record, else 0; missing without a record or without permission.
+
+        Args:
+            unit: the unit.
+            paths: DropInPaths as systemd loaded them; None when unknown.
+        """
+        if paths is None:
+            return NAN
+        try:
+            record = sorted(str(path) for path in (self._root / f"{unit}.d").iterdir())
+            signature = (_signature(paths), _signature(record))
+        except OSError:  # no record of this unit
+            return NAN
+        if self._known.get(unit, (None,))[0] != signature:
+            self._known[unit] = signature, _differ(paths, record)
+        return self._known[unit][1]
+
+
+def _differ(paths: Sequence[str], record: Sequence[str]) -> float:
+    try:
+        return float(_contents(paths) != _contents(record))
+    except PermissionError:  # a drop-in that only root may read: not comparable, which is not the same as unchanged
+        return NAN
+
+
+def _contents(paths: Iterable[str]) -> dict[str, bytes]:
+    return {os.path.basename(path): _hash(path) for path in paths}
+
+
+def _hash(path: str) -> bytes:
+    try:
+        return hashlib.sha256(Path(path).read_bytes()).digest()
+    except FileNotFoundError:  # removed, and systemd still runs with it
+        return b""
+
+
+def _signature(paths: Iterable[str]) -> "tuple[tuple[str, int, int, int], ...]":
+    return tuple((path, *_stamp(path)) for path in sorted(paths))
+
+
+def _stamp(path: str) -> tuple[int, int, int]:
+    try:
+        status = os.stat(path)
+    except FileNotFoundError:
+        return (0, 0, 0)
+    return status.st_ino, status.st_size, status.st_mtime_ns
+
+
+def _has_resolver(config: Config) -> bool:
+    return bool(config.resolver.name) and Path(config.resolver.resolv_conf).exists()
+
+
+def _capture_dropins(unit: str, target: Path) -> list[Path]:
+    fresh = Path(tempfile.mkdtemp(prefix=".new-", dir=target.parent))
+    try:
+        fresh.chmod(_DIRECTORY_MODE)
+        names = [_copy(Path(path), fresh / Path(path).name).name for path in _dropin_paths(unit)]
+        if target.exists():
+            shutil.rmtree(target)
+        fresh.rename(target)
+    except BaseException:
+        shutil.rmtree(fresh, ignore_errors=True)
+        raise
+    return [target / name for name in names]
+
+
+def _dropin_paths(unit: str) -> list[str]:
+    shown = subprocess.run(  # noqa: S603  a fixed program; the unit's name was checked by config
+        ["/usr/bin/systemctl", "show", "--property=DropInPaths", "--value", "--", unit],
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=_SYSTEMCTL_TIMEOUT_S,
+    )
+    return shown.stdout.split()
+
+
+def _make_directory(path: Path) -> None:
+    path.mkdir(parents=True, exist_ok=True)
+    path.chmod(_DIRECTORY_MODE)
+
+
+def _copy(source: Path, target: Path) -> Path:
+    """Copy contents and times, not permissions: the record is for everybody to compare with."""
+    fresh = target.with_name(f".{target.name}.new")
+    shutil.copyfile(source, fresh)
+    shutil.copystat(source, fresh)
+    fresh.chmod(_FILE_MODE)
+    fresh.replace(target)
+    return target

@@ -1,0 +1,94 @@
+"""Asks one thing again and again, and remembers the newest outcome. Pure asyncio; the conversation is an argument.
+
+At most one question is outstanding, so that a service that never answers costs one connection and its age is a signal.
+"""
+
+import asyncio
+import logging
+import math
+import time
+from collections.abc import Callable
+
+from orderd.sampling.ask import Ask, ProbeFailedError
+from orderd.sampling.collector import NAN
+
+_log = logging.getLogger(__name__)
+
+
+class Prober:
+    """One thing that is asked again and again.
+
+    Attributes:
+        ok: 1 or 0 for the last finished question, missing until there is one.
+    """
+
+    def __init__(self, *, name: str, ask: Ask, timeout_s: float, interval_s: float, on_flip: Callable[[], None]) -> None:
+        """Prepare; ``run`` asks.
+
+        Args:
+            name: what is asked, for the log.
+            ask: asks once.
+            timeout_s: a question not answered in time has failed.
+            interval_s: from the start of one question to the start of the next.
+            on_flip: called when an outcome differs from the one before.
+        """
+        self._name = name
+        self._ask = ask
+        self._timeout_s = timeout_s
+        self._usual_s = interval_s
+        self._interval_s = interval_s
+        self._on_flip = on_flip
+        self._again = asyncio.Event()
+        self._asked_s: float | None = None
+        self._took_s = NAN
+        self.ok = NAN
+
+    def hurry(self) -> None:
+        """Ask at once, or once more when a question is outstanding: its answer may be about the time before."""
+        self._again.set()
+
+    def focus(self, interval_s: float | None) -> None:
+        """Ask at another interval, None for the usual one."""
+        self._interval_s = self._usual_s if interval_s is None else min(interval_s, self._usual_s)
+        self.hurry()
+
+    def latency_s(self) -> float:
+        """Return the duration of the last question, or the age of the outstanding one when that is longer."""
+        age_s = NAN if self._asked_s is None else time.monotonic() - self._asked_s
+        if math.isnan(self._took_s):
+            return age_s
+        return self._took_s if math.isnan(age_s) else max(self._took_s, age_s)
+
+    async def run(self) -> None:
+        """Ask until cancelled."""
+        while True:
+            self._again.clear()
+            started_s = self._asked_s = time.monotonic()
+            reason = await self._outcome()
+            self._took_s, self._asked_s = time.monotonic() - started_s, None
+            self._finish(reason)
+            await self._rest(started_s)
+
+    async def _outcome(self) -> str:
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                await self._ask()
+        except ProbeFailedError as error:
+            return str(error) or type(error).__name__
+        except TimeoutError:
+            return f"no answer in {self._timeout_s:g} s"
+        return ""
+
+    def _finish(self, reason: str) -> None:
+        before, self.ok = self.ok, float(not reason)
+        if before != self.ok:
+            _log.info("probe of %s: %s", self._name, reason or "ok")
+            self._on_flip()
+
+    async def _rest(self, started_s: float) -> None:
+        """Sleep until the next question is due; woken, look again: the interval may have changed."""
+        try:
+            async with asyncio.timeout(max(0.0, started_s + self._interval_s - time.monotonic())):
+                await self._again.wait()
+        except TimeoutError:
+            return
