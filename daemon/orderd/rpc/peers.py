@@ -1,0 +1,114 @@
+"""Who is calling: the kernel's word, carried past gRPC. Listens on a unix socket and connects to another.
+
+gRPC for Python does not pass on SO_PEERCRED, but it does pass on the name a client's socket is bound to. So the public socket
+is accepted here, the kernel is asked who connected, and the bytes are relayed to gRPC's own socket from a socket whose abstract
+name says so. gRPC's own socket lies in a folder that only orderd can enter, so nobody else can bring a name of their own
+choosing.
+"""
+
+import asyncio
+import contextlib
+import pwd
+import re
+import secrets
+import socket
+import struct
+from pathlib import Path
+from typing import Final
+
+_NAME: Final = re.compile(r"unix-abstract:orderd-peer-(?P<uid>\d+)-(?P<pid>\d+)-[0-9a-f]+")
+_CHUNK_BYTES: Final = 64 << 10
+_UCRED: Final = struct.Struct("3i")
+_NAME_LOOKUP_S: Final = 0.5
+"""The user database may sit behind the very network that is broken."""
+
+
+def _credentials(peer: socket.socket) -> tuple[int, int]:
+    pid, uid, _gid = _UCRED.unpack(peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size))
+    return uid, pid
+
+
+async def describe(peer: str) -> str:
+    """Return who called, for records: ``alice (uid 1000)``.
+
+    Args:
+        peer: ``context.peer()`` of a call that came through the relay.
+
+    Returns:
+        User name and id; the id alone when the name cannot be found in time; ``unknown`` for a call that came another way.
+    """
+    found = _NAME.fullmatch(peer)
+    if found is None:
+        return "unknown"
+    uid = int(found["uid"])
+    with contextlib.suppress(KeyError, TimeoutError):
+        entry = await asyncio.wait_for(asyncio.to_thread(pwd.getpwuid, uid), _NAME_LOOKUP_S)
+        return f"{entry.pw_name} (uid {uid})"
+    return f"uid {uid}"
+
+
+async def _copy(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+    # A side that goes away in mid-write is how connections end.
+    with contextlib.suppress(ConnectionError):
+        while data := await source.read(_CHUNK_BYTES):
+            sink.write(data)
+            await sink.drain()
+    sink.close()
+
+
+class PeerRelay:
+    """Accepts clients on the public socket and hands them to gRPC under their kernel-given names."""
+
+    def __init__(self, inner: Path, connections_max: int) -> None:
+        """Prepare to relay.
+
+        Args:
+            inner: gRPC's own socket.
+            connections_max: further clients are turned away.
+        """
+        self._inner = str(inner)
+        self._connections_max = connections_max
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._server: asyncio.Server | None = None
+
+    async def start(self, listener: socket.socket) -> None:
+        """Begin to accept on a bound socket."""
+        self._server = await asyncio.start_unix_server(self._accepted, sock=listener)
+
+    async def close(self) -> None:
+        """Accept no more and cut what is connected."""
+        if self._server is not None:
+            self._server.close()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _accepted(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if len(self._tasks) >= self._connections_max:
+            writer.close()
+            return
+        task = asyncio.get_running_loop().create_task(self._relay(reader, writer))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _relay(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        uid, pid = _credentials(writer.get_extra_info("socket"))
+        try:
+            with contextlib.suppress(OSError):
+                inner_reader, inner_writer = await self._connect(f"orderd-peer-{uid}-{pid}-{secrets.token_hex(8)}")
+                try:
+                    await asyncio.gather(_copy(reader, inner_writer), _copy(inner_reader, writer))
+                finally:
+                    inner_writer.close()
+        finally:
+            writer.close()
+
+    async def _connect(self, name: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        inner = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK)
+        try:
+            inner.bind(f"\0{name}")
+            await asyncio.get_running_loop().sock_connect(inner, self._inner)
+            return await asyncio.open_unix_connection(sock=inner)
+        except BaseException:
+            inner.close()
+            raise
