@@ -1,0 +1,64 @@
+"""The trainer's server for synchronous callers: an event loop in a thread of its own. Touches what `server` touches."""
+
+import asyncio
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Self
+
+from ordertrainer.serve.server import TrainerServer
+from ordertrainer.serve.service import Ingested
+
+
+class TrainerThread:
+    """A running `TrainerServer`; leaving its ``with`` block stops it and compacts everything."""
+
+    def __init__(self, root: Path, listen: str | Sequence[str]) -> None:
+        """Prepare; see `TrainerServer`."""
+        self._server = TrainerServer(root, listen)
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="trainer", daemon=True)
+
+    @property
+    def address(self) -> str:
+        """Return the first address that is listened on."""
+        return self._server.address
+
+    @property
+    def ingested(self) -> Ingested:
+        """Return what came in since the start; counters only rise, so reading them needs no lock."""
+        return self._server.ingested
+
+    def start(self) -> None:
+        """Open the directory and listen.
+
+        Raises:
+            ServeError: the directory cannot be used, or an address is taken.
+        """
+        self._thread.start()
+        try:
+            asyncio.run_coroutine_threadsafe(self._server.start(), self._loop).result()
+        except BaseException:
+            self._end_loop()
+            raise
+
+    def stop(self) -> None:
+        """Stop listening and compact everything."""
+        try:
+            asyncio.run_coroutine_threadsafe(self._server.stop(), self._loop).result()
+        finally:
+            self._end_loop()
+
+    def _end_loop(self) -> None:
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    def __enter__(self) -> Self:
+        """Start."""
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Stop."""
+        self.stop()
