@@ -1,0 +1,63 @@
+"""What a host must have for a fault to be possible at all, each as a reason why it is not.
+
+Touches: systemd-detect-virt, /proc/self/status, /proc/mounts.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+from failures import Refused, Void
+
+CONSENT = Path("/etc/orderd/chaos-allowed")
+DISPOSABLE = "systemd-nspawn"
+CAP_SYS_TIME = 25
+ORDERCTL = Path("/opt/orderd/bin/orderctl")
+
+
+def container() -> str:
+    """Return the kind of container this host is, ``none`` when it is not one."""
+    done = subprocess.run(["systemd-detect-virt", "--container"], capture_output=True, text=True, check=False)
+    return done.stdout.strip() or "none"
+
+
+def check_consent() -> None:
+    """Make sure that this host may be broken.
+
+    Raises:
+        Refused: it is no disposable clone and its owner has not left the marker.
+    """
+    if not CONSENT.exists() and container() != DISPOSABLE:
+        raise Refused(f"this is no disposable host: its owner allows faults with `touch {CONSENT}`")
+
+
+def check(needs: list[str]) -> None:
+    """Make sure that the host has what a fault needs.
+
+    Raises:
+        Void: it lacks something.
+        Refused: a need has no check.
+    """
+    for need in needs:
+        if need not in CHECKS:
+            raise Refused(f"needs: {need!r} is unknown; allowed: {', '.join(CHECKS)}")
+        if missing := CHECKS[need]():
+            raise Void(missing)
+
+
+def _own_clock() -> str:
+    kind = container()
+    if kind != "none":
+        return f"own_clock: this host is a container ({kind}); its clock is the machine's, and other hosts' too"
+    status = Path("/proc/self/status").read_text(encoding="ascii")
+    effective = next(line.split()[1] for line in status.splitlines() if line.startswith("CapEff:"))
+    return "" if int(effective, 16) >> CAP_SYS_TIME & 1 else "own_clock: CAP_SYS_TIME is missing, the clock cannot be set"
+
+
+def _orderctl() -> str:
+    return "" if os.access(ORDERCTL, os.X_OK) else f"orderctl: {ORDERCTL} is missing, nothing can be announced to orderd"
+
+
+CHECKS = {"own_clock": _own_clock, "orderctl": _orderctl}
