@@ -21,7 +21,7 @@ from orderd.inference.client import InferenceClient
 from orderd.loop import Loop
 from orderd.loop.parts import Parts
 from orderd.loop.status import LoopView
-from orderd.record import DecisionHub, DecisionIds, Journal
+from orderd.record import DecisionHub, DecisionIds, Journal, JournalReader
 from orderd.rpc import serve
 from orderd.sampling import Sampler
 from orderd.telemetry import Uplink
@@ -86,10 +86,18 @@ async def _run(config: Config, clock: Clock, catalogue: Catalogue, journal: Jour
         )
     )
     _recover(journal, loop, clock)
-    view = LoopView(loop=loop, catalogue=catalogue, inference=inference, uplink=uplink, host_id=host_id(machine_id), clock=clock)
+    view = LoopView(
+        loop=loop,
+        config=config,
+        catalogue=catalogue,
+        inference=inference,
+        uplink=uplink,
+        host_id=host_id(machine_id),
+        clock=clock,
+    )
     await sampler.start()
     await inference.start()
-    server = await serve(config.rpc, journal=journal, hub=hub, view=view)
+    server = await serve(config.rpc, JournalReader.open(config.journal.path), hub, view)
     tasks = [asyncio.create_task(loop.run(), name="loop"), asyncio.create_task(uplink.run(), name="uplink")]
     log.info("orderd %s: %d repairs, mode %s", orderd.__version__, len(catalogue.repairs), config.decision.mode)
     notify("READY=1", os.environ.get("NOTIFY_SOCKET", ""))

@@ -163,7 +163,8 @@ class Loop:
         repairs = self._parts.repairs
         considered = candidates(incident.diagnosis, row, repairs.values(), incident.tried)
         choice = self._choose(incident, considered, row)
-        if incident.already_decided(choice.action, choice.reason, choice.repair, incident.diagnosis.failure):
+        repair = choice.repair if choice.action is Action.REPAIR else ""
+        if incident.already_decided(choice.action, choice.reason, repair, incident.diagnosis.failure):
             return
         info = self._parts.inference.info
         decision = Decision(
@@ -174,7 +175,7 @@ class Loop:
             diagnosis=opinion.chosen,
             other_diagnosis=opinion.other,
             action=choice.action,
-            repair=choice.repair if choice.action is Action.REPAIR else "",
+            repair=repair,
             reason=choice.reason,
             detail=choice.detail,
             candidates=considered,
