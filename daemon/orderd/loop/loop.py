@@ -76,6 +76,8 @@ class Loop:
         """
         next_timer = self._clock.now().mono_ns
         while True:
+            # The period shortens while a repair is verified, also for a wait that has begun with the longer one.
+            next_timer = min(next_timer, self._clock.now().mono_ns + int(self._period_s() * 1e9))
             wait_s = max(0.0, (next_timer - self._clock.now().mono_ns) / 1e9)
             cause = await self._parts.sampler.wait(wait_s)
             if cause == "timer":

@@ -110,6 +110,10 @@ class Sampler:
             failed_collectors=tuple(run.collector.name for run in self._runs if run.failed),
         )
 
+    def nudge(self) -> None:
+        """Have ``wait`` return at once with cause ``repair``: something was just done to the host."""
+        self._wakeups.notify("repair")
+
     def focus(self, entity: Entity) -> None:
         """Look at one entity more often, at ``sampling.verify_period_s``: it is suspected, or its repair is being verified."""
         self._focused.add(entity)
