@@ -66,7 +66,7 @@ async def test_every_sample_arrives_once_while_the_trainer_comes_and_goes(tmp_pa
         for second in range(1, 201):
             uplink.offer_sample(sample_at(second))
             await asyncio.sleep(0.005)
-            if second % 50 == 0:
+            if second % 60 == 0:
                 await server.stop()
                 server = TrainerServer(tmp_path, address)
                 await server.start()

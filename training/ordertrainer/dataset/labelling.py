@@ -1,0 +1,62 @@
+"""From a run's label and a window to what is true of every entity, or to "nobody can say". Pure.
+
+The rules:
+    1. Only windows inside a run count, and of those neither the ones on the way to the fault nor the ones on the way back.
+    2. Before the fault every entity is ok.
+    3. The labelled entity fails from the first window on in which its failure can be seen (`symptoms.visible`), until the revert;
+       between landing and that window nothing is judged.
+    4. Beside a failing entity, one that looks troubled may be collateral and is not judged; all others are ok.
+    5. A decoy makes nothing wrong: everything is ok, processes that spin or write included. Windows in which a decoy takes a
+       unit, a mount or the resolver down are left out: down on purpose looks like down; telling them apart is the guard's work.
+    6. A window in which the failing entity is missing (a process that is not among the measured ones) is left out.
+"""
+
+from orderd.domain.faults import EntityKind, Failure
+from orderd.domain.window import Window
+
+from ordertrainer.dataset.labels import Label
+from ordertrainer.dataset.symptoms import EntityView, troubled, visible
+
+Truth = tuple[Failure | None, ...]
+"""Per entity of a window: its failure, or None where it is not judged."""
+
+
+class RunLabeller:
+    """Judges the windows of one run, in order."""
+
+    def __init__(self, label: Label) -> None:
+        """Begin a run."""
+        self.label = label
+        self._seen = False
+
+    def injected(self, window: Window) -> bool:
+        """Tell whether the fault or decoy is there."""
+        return bool(self.label.fault) and window.at.mono_ns >= self.label.landed_mono_ns
+
+    def truth(self, window: Window) -> Truth | None:
+        """Return what is true of each entity, None when the window is left out."""
+        label, at = self.label, window.at.mono_ns
+        if label.began_mono_ns <= at < label.armed_mono_ns:
+            return (Failure.OK,) * len(window.entities)
+        if not label.landed_mono_ns <= at < label.ended_mono_ns:
+            return None
+        return self._decoy(window) if label.failure is Failure.OK else self._failing(window)
+
+    def _decoy(self, window: Window) -> Truth | None:
+        views = (EntityView(window, index) for index in range(len(window.entities)))
+        if any(view.kind is not EntityKind.PROCESS and troubled(view) for view in views):
+            return None
+        return (Failure.OK,) * len(window.entities)
+
+    def _failing(self, window: Window) -> Truth | None:
+        index = next((i for i, entity in enumerate(window.entities) if str(entity) == self.label.entity), None)
+        if index is None:
+            return None
+        self._seen = self._seen or visible(self.label.failure, EntityView(window, index))
+        if not self._seen:
+            return None
+        return tuple(self.label.failure if i == index else _beside(window, i) for i in range(len(window.entities)))
+
+
+def _beside(window: Window, index: int) -> Failure | None:
+    return None if troubled(EntityView(window, index)) else Failure.OK
