@@ -3,12 +3,11 @@ from pathlib import Path
 
 import msgspec
 import pytest
-
 from orderd.catalogue import load_repairs
 from orderd.config import Config
 
 sys.path.insert(0, str(Path(__file__).parent))
-from fakes import Scene  # noqa: E402 - the folder is put on the path just above
+from fakes import Scene
 
 ROOT = Path(__file__).parents[2]
 

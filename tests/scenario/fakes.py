@@ -187,5 +187,3 @@ class Scene:
 
     def states(self):
         return [r.state for r in self.journal.records.values()]
-
-

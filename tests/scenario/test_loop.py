@@ -1,7 +1,6 @@
 """The whole loop on a fake host, with the real catalogue."""
 
 from fakes import DATA, DOWN, FULL, HUNG, MASKED, NGINX, REDIS, ROOMY, RUNNING
-
 from orderd.domain.clock import Instant
 from orderd.domain.faults import FAILURES, Failure
 from orderd.domain.values import Action, Hold, IncidentState, Reason, Scores, Source
@@ -118,7 +117,11 @@ async def test_a_second_failure_waits_until_the_first_playbook_has_ended(scene):
 
 async def test_a_unit_systemd_is_working_on_is_left_to_systemd(scene):
     """A restart by hand passes through inactive; it is no failure."""
-    scene.host.state[NGINX] = DOWN | {"unit_transition_ratio": 1.0, "unit_result_exit_ratio": 1.0, "unit_dropins_changed_ratio": 0.0}
+    scene.host.state[NGINX] = DOWN | {
+        "unit_transition_ratio": 1.0,
+        "unit_result_exit_ratio": 1.0,
+        "unit_dropins_changed_ratio": 0.0,
+    }
     await scene.ticks(4)
     assert scene.playbooks == []
 

@@ -7,7 +7,8 @@
         systemd/      units; sysusers.d/ users
         bundle.json   version, commit, Python, sha256 of every file
 
-Touches the network (package index, through pip) only when the wheel cache lacks something. Run as ``python -m orderd.packaging.bundle``.
+Touches the network (package index, through pip) only when the wheel cache lacks something.
+Run as ``python -m orderd.packaging.bundle``.
 """
 
 import argparse

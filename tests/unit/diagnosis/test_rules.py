@@ -1,0 +1,126 @@
+"""Every rule fires on its symptom and on nothing near it."""
+
+import math
+
+import pytest
+from orderd.diagnosis import by_rules, merge
+from orderd.domain.clock import Instant
+from orderd.domain.faults import Entity, Failure
+from orderd.domain.signals import HOST_INDEX, HOST_SIGNALS
+from orderd.domain.values import Diagnosis, EntityRow, Sample, Source, entity_values
+from orderd.domain.window import History
+
+RUNNING = {
+    "unit_active_ratio": 1,
+    "unit_failed_ratio": 0,
+    "unit_transition_ratio": 0,
+    "unit_masked_ratio": 0,
+    "unit_restarts_per_s": 0,
+    "unit_main_stopped_ratio": 0,
+    "unit_dropins_changed_ratio": 0,
+    "unit_result_exit_ratio": 0,
+    "probe_ok_ratio": 1,
+    "probe_latency_s": 0.01,
+    "unit_active_s": 60,
+}
+PROCESS = {"process_of_service_ratio": 0, "process_memory_ratio": 0.01, "process_cpu_user_cores": 0.1}
+UNIT, MOUNT, PID = Entity.parse("unit:a.service"), Entity.parse("mount:/data"), Entity.parse("process:77:1234")
+RESOLVER, CLOCK = Entity.parse("resolver:system"), Entity.parse("clock:system")
+BUSY = {"cpu_user_ratio": 0.9, "cpu_system_ratio": 0.05}
+
+
+def window(entity, seconds, signals, host=None):
+    """Return the last window of an entity whose signals stand for some seconds at 1 Hz."""
+    history = History()
+    row = [math.nan] * len(HOST_SIGNALS)
+    for name, value in (host or {}).items():
+        row[HOST_INDEX[name]] = value
+    for second in range(seconds + 1):
+        at = Instant(mono_ns=second * 10**9, utc_ns=0)
+        entities = (EntityRow(entity=entity, values=entity_values(**signals)),)
+        last = history.add(Sample(at=at, cause="timer", host=tuple(row), entities=entities))
+    return last
+
+
+def failures(*arguments, **keywords):
+    return [d.failure for d in by_rules(window(*arguments, **keywords))]
+
+
+@pytest.mark.parametrize(
+    ("entity", "seconds", "signals", "host", "expected"),
+    [
+        (UNIT, 0, RUNNING | {"unit_active_ratio": 0, "unit_failed_ratio": 1}, {}, Failure.SERVICE_DOWN),
+        (UNIT, 0, RUNNING | {"unit_active_ratio": 0, "unit_masked_ratio": 1}, {}, Failure.SERVICE_MASKED),
+        (UNIT, 0, RUNNING | {"unit_main_stopped_ratio": 1, "probe_ok_ratio": 0}, {}, Failure.SERVICE_HUNG),
+        (UNIT, 5, RUNNING | {"probe_ok_ratio": 0}, {}, Failure.SERVICE_HUNG),
+        (
+            UNIT,
+            0,
+            RUNNING | {"unit_active_ratio": 0, "unit_restarts_per_s": 1, "unit_active_s": math.nan},
+            {},
+            Failure.SERVICE_CRASH_LOOP,
+        ),
+        (
+            UNIT,
+            0,
+            RUNNING | {"unit_active_ratio": 0, "unit_dropins_changed_ratio": 1, "unit_result_exit_ratio": 1},
+            {},
+            Failure.SERVICE_CRASH_LOOP,
+        ),
+        (MOUNT, 0, {"mount_used_ratio": 0.97, "mount_fill_ratio_per_s": 0.01}, {}, Failure.DISK_FULL),
+        (PID, 5, PROCESS | {"process_cpu_user_cores": 1.5}, BUSY, Failure.CPU_RUNAWAY),
+        (PID, 5, PROCESS | {"process_memory_ratio": 0.2, "process_memory_growth_ratio_per_s": 0.01}, {}, Failure.MEMORY_LEAK),
+        (RESOLVER, 0, {"probe_ok_ratio": 0}, {}, Failure.DNS_BROKEN),
+        (CLOCK, 0, {"clock_step_s": -30}, {}, Failure.CLOCK_STEPPED),
+    ],
+)
+def test_rule_names_the_failure(entity, seconds, signals, host, expected):
+    """The symptom gives exactly its failure."""
+    assert failures(entity, seconds, signals, host) == [expected]
+
+
+@pytest.mark.parametrize(
+    ("entity", "seconds", "signals", "host"),
+    [
+        (UNIT, 10, RUNNING, {}),
+        (UNIT, 0, {}, {}),
+        (UNIT, 0, RUNNING | {"unit_active_ratio": 0, "unit_transition_ratio": 1}, {}),
+        (UNIT, 2, RUNNING | {"probe_ok_ratio": 0}, {}),
+        (UNIT, 0, RUNNING | {"unit_main_stopped_ratio": 1}, {}),
+        (UNIT, 5, RUNNING | {"probe_ok_ratio": 0, "unit_active_s": 2}, {}),
+        (MOUNT, 9, {"mount_used_ratio": 0.9, "mount_fill_ratio_per_s": 0.01}, {}),
+        (MOUNT, 0, {"mount_used_ratio": 0.97, "mount_fill_ratio_per_s": -0.1}, {}),
+        (PID, 2, PROCESS | {"process_cpu_user_cores": 2}, BUSY),
+        (PID, 9, PROCESS | {"process_cpu_user_cores": 1}, {"cpu_user_ratio": 0.5, "cpu_system_ratio": 0.1}),
+        (PID, 9, PROCESS | {"process_cpu_user_cores": 2, "process_of_service_ratio": 1}, BUSY),
+        (PID, 9, PROCESS | {"process_memory_ratio": 0.2, "process_memory_growth_ratio_per_s": 0}, {}),
+        (RESOLVER, 0, {}, {}),
+        (CLOCK, 0, {"clock_step_s": 0.2}, {}),
+    ],
+)
+def test_rules_stay_silent(entity, seconds, signals, host):
+    """Health, missing signals, transitions and short spikes are no failures."""
+    assert failures(entity, seconds, signals, host) == []
+
+
+def diagnosis(failure, probability, source, entity=UNIT):
+    return Diagnosis(failure=failure, entity=entity, probability=probability, source=source)
+
+
+def test_a_confident_model_overrides_the_rules_class_and_both_are_kept():
+    """The model chooses, the rules stand beside it."""
+    ruled = diagnosis(Failure.SERVICE_DOWN, 1.0, Source.RULES)
+    said = diagnosis(Failure.SERVICE_HUNG, 0.9, Source.MODEL)
+    (opinion,) = merge([ruled], [said], 0.8)
+    assert (opinion.chosen, opinion.other) == (said, ruled)
+
+
+def test_a_model_that_says_ok_does_not_silence_the_rules():
+    """Rules are the floor."""
+    ruled = diagnosis(Failure.SERVICE_DOWN, 1.0, Source.RULES)
+    assert [o.chosen for o in merge([ruled], [], 0.8)] == [ruled]
+
+
+def test_an_unsure_model_alone_opens_nothing():
+    """Below the confidence there is no diagnosis without the rules."""
+    assert merge([], [diagnosis(Failure.SERVICE_HUNG, 0.79, Source.MODEL)], 0.8) == ()

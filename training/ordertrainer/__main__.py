@@ -1,0 +1,69 @@
+"""``ordertrainer``: one command with many verbs; a verb's module is imported only when it is used.
+
+A drill must start at once and needs no torch, so nothing here imports a verb before it is asked for.
+"""
+
+import os
+
+# Before any import that could pull them in: onnxruntime would write and upload, grpc would hang after a fork.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
+
+import sys
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Final
+
+import typer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verb:
+    """Where a verb lives: ``module``, the ``attribute`` that is its typer app or function, and its help line."""
+
+    module: str
+    attribute: str
+    summary: str
+
+
+VERBS: Final = {
+    "drill": Verb(module="drill.cli", attribute="drill", summary="Break a disposable host, let orderd repair it, prove it."),
+    "host": Verb(module="ground.cli", attribute="host_app", summary="Disposable hosts: up, down, list, enter, reap, prepare."),
+    "serve": Verb(module="serve.cli", attribute="serve", summary="Take in the telemetry of hosts."),
+    "collect": Verb(module="collect.cli", attribute="collect", summary="Record labelled drills on disposable hosts."),
+    "dataset": Verb(module="dataset.cli", attribute="dataset", summary="Summarise recorded drills."),
+    "train": Verb(module="imitation.cli", attribute="train", summary="Train the order model on recorded drills."),
+    "export": Verb(module="export.cli", attribute="export", summary="Export a trained model as ONNX with manifest and card."),
+    "evaluate": Verb(module="evaluation.cli", attribute="evaluate", summary="Score a model on drills it never saw."),
+}
+
+
+def main() -> None:
+    """Run one verb."""
+    asked = sys.argv[1] if len(sys.argv) > 1 else ""
+    app = typer.Typer(name="ordertrainer", help=__doc__, no_args_is_help=True, add_completion=False)
+    # A callback keeps typer from collapsing an app of one command into that command.
+    app.callback()(lambda: None)
+    for name, verb in VERBS.items():
+        if name == asked:
+            _mount(app, name, verb)
+        else:
+            app.command(name, help=verb.summary)(lambda: None)
+    app()
+
+
+def _mount(app: typer.Typer, name: str, verb: Verb) -> None:
+    try:
+        found = getattr(import_module(f"ordertrainer.{verb.module}"), verb.attribute)
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("ordertrainer"):
+            raise
+        sys.exit(f"ordertrainer {name} needs the package {error.name}: pip install -c constraints.txt '.[trainer]'")
+    if isinstance(found, typer.Typer):
+        app.add_typer(found, name=name, help=verb.summary)
+    else:
+        app.command(name, help=verb.summary)(found)
+
+
+if __name__ == "__main__":
+    main()
