@@ -53,7 +53,7 @@ async def _serve(config: Config, arguments: argparse.Namespace) -> None:
     for name, reason in playbooks.refused.items():
         print(f"repair {name} refused: {reason}", file=sys.stderr, flush=True)
     ledger = Ledger(Path(executor.socket).with_name(LEDGER_FILE), per_minute=executor.repairs_per_minute)
-    scopes: Scopes = NoScopes() if arguments.no_scope else SystemdScopes.of(executor)
+    scopes: Scopes = NoScopes(Path(executor.work_dir)) if arguments.no_scope else SystemdScopes.of(executor)
     await scopes.end_all()
     server = build(
         listening_socket(executor.socket, mode=0o660),

@@ -51,22 +51,38 @@ class Scopes(Protocol):
 
 
 class NoScopes:
-    """A process group in place of a scope, for tests outside systemd; processes that call setsid escape it."""
+    """A process group in place of a scope, for tests outside systemd: a hostile playbook can escape it."""
+
+    def __init__(self, work_dir: Path) -> None:
+        """Hold the parent of all workspaces: whoever stands in a workspace belongs to its repair."""
+        self._work_dir = work_dir
+        self._workspace_of: dict[int, Path] = {}
 
     async def adopt(self, name: str, pid: int, deadline_s: float) -> str:
-        """Do nothing: the process already leads a session of its own."""
-        del name, pid, deadline_s
+        """Remember the process, which already leads a session of its own."""
+        del deadline_s
+        self._workspace_of[pid] = self._work_dir / name
         return ""
 
     async def end(self, scope: str, pid: int) -> None:
-        """Kill the process group."""
+        """Kill the process group, and the workers of Ansible that left it."""
         del scope
-        if pid > 1:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(pid, signal.SIGKILL)
+        workspace = self._workspace_of.pop(pid)
+        for member in [pid, *_standing_in(workspace)]:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(os.getpgid(member), signal.SIGKILL)
 
     async def end_all(self) -> None:
         """Do nothing: nothing is known of earlier groups."""
+
+
+def _standing_in(folder: Path) -> list[int]:
+    found: list[int] = []
+    for entry in Path("/proc").iterdir():
+        with contextlib.suppress(OSError):
+            if entry.name.isdigit() and (entry / "cwd").readlink().is_relative_to(folder):
+                found.append(int(entry.name))
+    return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
