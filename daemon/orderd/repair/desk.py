@@ -17,7 +17,6 @@ _OUTCOMES: Final = {
     "timed_out": RepairOutcome.TIMED_OUT,
     "refused": RepairOutcome.REFUSED,
 }
-UNDO_SUFFIX: Final = "-undo"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,9 +69,8 @@ class RepairDesk:
         return attempt
 
     async def _run(self, decision: Decision, repair: Repair, mode: Mode) -> Attempt:
-        suffix = UNDO_SUFFIX if mode is Mode.UNDO else ""
         request = RepairRequest(
-            repair_id=decision.decision_id + suffix,
+            repair_id=decision.decision_id,  # an undo finds by it what its repair put into quarantine
             playbook=repair.name,
             target=str(decision.diagnosis.entity),
             deadline_s=repair.deadline_s,
