@@ -87,7 +87,7 @@ def _stock(private: Path, name: str, folder: Path) -> tuple[int, list[tuple[str,
     )
     kinds = {"runner_on_ok": "ok", "runner_on_failed": "failed", "runner_on_skipped": "skipped"}
     ended = [event for event in run.events if event["event"] in kinds]
-    return run.rc, [(kinds[e["event"]], e["event_data"]["res"].get("changed") is True) for e in ended]
+    return run.rc, [(kinds[e["event"]], e["event_data"].get("res", {}).get("changed") is True) for e in ended]
 
 
 def _tree(folder: Path) -> str:

@@ -27,18 +27,14 @@ SYSTEM_FOLDERS = ["/etc/systemd/system", "/run/systemd/system"]
 
 
 def recorded(known_good, unit):
-    """Return name -> path of the unit's recorded drop-ins.
+    """Return name -> path of the unit's recorded drop-ins; an empty folder says that it had none.
 
     Raises:
-        RecordRefused: there is no record on this host, or it cannot be trusted. A record without the unit means: it had none.
+        RecordRefused: the unit has no record, or it cannot be trusted.
     """
-    record = os.path.join(known_good, "dropins")
-    for path in (known_good, record):
+    folder = os.path.join(known_good, "dropins", unit + ".d")
+    for path in (known_good, os.path.dirname(folder), folder):
         check_trusted(path)
-    folder = os.path.join(record, unit + ".d")
-    if not os.path.isdir(folder):
-        return {}
-    check_trusted(folder)
     files = {name: os.path.join(folder, name) for name in os.listdir(folder)}
     for path in files.values():
         check_trusted(path)
@@ -68,41 +64,49 @@ def move(source, target):
     shutil.move(source, target)
 
 
-def restore(params, dry_run):
+def in_effect(module):
+    """Return the drop-ins systemd reads for the unit, wherever they lie: vendor and type-wide ones are recorded too."""
+    command = ["/usr/bin/systemctl", "show", "--property=DropInPaths", "--value", "--", module.params["unit"]]
+    _status, output, _error = module.run_command(command, check_rc=True)
+    return output.split()
+
+
+def restore(module):
     """Move foreign drop-ins away and put recorded ones back.
 
     Returns:
         The paths that were moved or put back.
     """
+    params = module.params
     good = recorded(params["known_good"], params["unit"])
     folders = [os.path.join(folder, params["unit"] + ".d") for folder in params["system_folders"] or SYSTEM_FOLDERS]
     moved = [path for folder in folders for path in foreign(folder, good)]
-    kept = {name for folder in folders if os.path.isdir(folder) for name in os.listdir(folder)}
-    kept -= {os.path.basename(path) for path in moved}
-    missing = sorted(set(good) - kept)
-    if not dry_run:
+    there = in_effect(module) + [os.path.join(folder, name) for folder in folders for name in good]
+    kept = {os.path.basename(path) for path in there if path not in moved and os.path.exists(path)}
+    returned = {os.path.join(folders[0], name): good[name] for name in sorted(set(good) - kept)}
+    if not module.check_mode:
         for path in moved:
             move(path, in_quarantine(params["quarantine"], path))
-        for name in missing:
+        for path, record in returned.items():
             os.makedirs(folders[0], mode=0o755, exist_ok=True)
-            shutil.copy2(good[name], os.path.join(folders[0], name))
-    return moved + [os.path.join(folders[0], name) for name in missing]
+            shutil.copy2(record, path)
+    return moved + list(returned)
 
 
-def give_back(params, dry_run):
+def give_back(module):
     """Move what this repair had moved away back to where it was, where nothing has taken its place.
 
     Returns:
         The paths given back.
     """
-    returned = []
+    params, returned = module.params, []
     for folder, _folders, names in os.walk(params["quarantine"]):
         for name in names:
             source = os.path.join(folder, name)
             target = "/" + os.path.relpath(source, params["quarantine"])
             if os.path.basename(os.path.dirname(target)) == params["unit"] + ".d" and not os.path.lexists(target):
                 returned.append(target)
-                if not dry_run:
+                if not module.check_mode:
                     move(source, target)
     return returned
 
@@ -121,7 +125,7 @@ def main():
     )
     act = restore if module.params["state"] == "restored" else give_back
     try:
-        paths = act(module.params, module.check_mode)
+        paths = act(module)
     except (RecordRefused, OSError) as error:
         module.fail_json(msg=str(error))
     module.exit_json(changed=bool(paths), msg=", ".join(paths) or "drop-ins are as recorded", paths=paths)

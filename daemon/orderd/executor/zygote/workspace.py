@@ -80,6 +80,7 @@ class Workspace:
             "ANSIBLE_HOME": f"{self.root}/home/.ansible",
             "ANSIBLE_LOCAL_TEMP": f"{self.root}/tmp",
             "ANSIBLE_REMOTE_TEMP": f"{self.root}/tmp",
+            "ANSIBLE_ASYNC_DIR": f"{self.root}/tmp/async",
             "ANSIBLE_LIBRARY": f"{self.root}/library",
             "ANSIBLE_MODULE_UTILS": f"{self.root}/module_utils",
         }
