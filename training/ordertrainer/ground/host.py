@@ -27,6 +27,7 @@ from ordertrainer.ground.errors import BootError, GroundError
 from ordertrainer.ground.hosts import free_index
 from ordertrainer.ground.ledger import Ledger, Record, this_process
 from ordertrainer.ground.paths import LEDGER, Ground
+from ordertrainer.ground.residue import of_host
 from ordertrainer.ground.shell import run
 from ordertrainer.ground.signals import held_back
 from ordertrainer.ground.undo import undo
@@ -37,6 +38,9 @@ MEMORY_BYTES = 2 << 30
 CPU_RATIO = 1.5
 BOOT_TIMEOUT_S = 60.0
 BOOT_POLL_S = 0.02
+NSPAWN_END_S = 10.0
+UNDO_TRIES = 20
+UNDO_PAUSE_S = 0.1
 LXCFS_FILES = ("cpuinfo", "diskstats", "loadavg", "meminfo", "stat", "swaps", "uptime")
 PRESSURE_FILES = ("cpu", "io", "memory")
 BOOTED = ("running", "degraded")
@@ -53,6 +57,7 @@ class DisposableHost:
     ground: Ground
     ledger: Ledger
     limits: Limits
+    nspawn: subprocess.Popen[bytes] | None = None
 
     @classmethod
     def up(  # noqa: PLR0913 - each is an option a person may want to set alone
@@ -65,7 +70,7 @@ class DisposableHost:
         keep: bool = False,
         ground: Ground | None = None,
         say: Callable[[str], None] = _silent,
-    ) -> DisposableHost:
+    ) -> Self:
         """Boot a clone of this machine and return it when its services are up.
 
         Whatever interrupts this, an exception or a signal that raises one, everything acquired so far is given back.
@@ -86,6 +91,7 @@ class DisposableHost:
         layer = image.ensure(ground, say)
         name, token = name or f"drill-{secrets.token_hex(4)}", secrets.token_hex(8)
         record = Record(name=name, token=token, owner=None if keep else this_process())
+        host: Self | None = None
         try:
             ledger = _open(ground, record, index)
             host = cls(ground=ground, ledger=ledger, limits=Limits(memory_bytes=memory_bytes, cpu_ratio=cpu_ratio))
@@ -93,11 +99,13 @@ class DisposableHost:
         except BaseException:
             with held_back():
                 _give_up(ground, record)
+                if host:
+                    host._collect()
             raise
         return host
 
     @classmethod
-    def find(cls, name: str, ground: Ground | None = None) -> DisposableHost:
+    def find(cls, name: str, ground: Ground | None = None) -> Self:
         """Return a host that is up, made by whatever process.
 
         Raises:
@@ -199,6 +207,12 @@ class DisposableHost:
         """Remove the host and everything that was acquired for it. Doing it twice is harmless."""
         with held_back():
             take_down(self.ground, self.name)
+            self._collect()
+
+    def _collect(self) -> None:
+        """Wait for our own child, killed by then, so that no zombie stays."""
+        if self.nspawn:
+            self.nspawn.wait(timeout=NSPAWN_END_S)
 
     def _acquire(self, layer: Path, say: Callable[[str], None]) -> None:
         say(f"host {self.name}: mounting")
@@ -207,13 +221,13 @@ class DisposableHost:
         self._prepare_data()
         access.grant(self.directory, self.root, self.name, self.address)
         say(f"host {self.name}: booting")
-        nspawn = self._start()
-        self._await_init(nspawn)
+        self._start()
+        self._await_init()
         self._show_own_pressure()
         self.ledger.enter("link", network.outside_name(self.index))
         network.connect(self.index, self.init_pid)
         self.ledger.enter("ssh", str(self.directory))
-        self._await_boot(nspawn)
+        self._await_boot()
         self.groups.limit_payload(self.limits)
         say(f"host {self.name}: up at {self.address}")
 
@@ -251,12 +265,12 @@ class DisposableHost:
         (point / "worker").mkdir()
         run(["chroot", str(self.root), "chown", "drillworker:drillworker", "/srv/data/worker"])
 
-    def _start(self) -> subprocess.Popen[bytes]:
+    def _start(self) -> None:
         self.ledger.enter("cgroups", self.name)
         self.groups.create(self.limits)
         self.ledger.enter("processes", self.name)
         with self.console.open("wb") as console:
-            return subprocess.Popen(
+            self.nspawn = subprocess.Popen(
                 self.groups.command(self.limits, _nspawn(self.root, self.name)),
                 stdin=subprocess.DEVNULL,
                 stdout=console,
@@ -264,18 +278,29 @@ class DisposableHost:
                 start_new_session=True,  # Ctrl-C in the terminal is for us, not for the clone
             )
 
-    def _await_init(self, nspawn: subprocess.Popen[bytes]) -> None:
-        for _ in _polls(self, nspawn):
+    def _await_init(self) -> None:
+        for _ in self._polls():
             for pid in self.groups.processes():
                 if _is_init(pid):
                     self.ledger.record.init_pid = pid
                     self.ledger.save()
                     return
 
-    def _await_boot(self, nspawn: subprocess.Popen[bytes]) -> None:
-        for _ in _polls(self, nspawn):
+    def _await_boot(self) -> None:
+        for _ in self._polls():
             if self.exec(["systemctl", "is-system-running"]).stdout.strip() in BOOTED:
                 return
+
+    def _polls(self) -> Iterator[None]:
+        """Yield until the boot's time is up; raise when it is, or when the clone has ended."""
+        deadline, ended = time.monotonic() + BOOT_TIMEOUT_S, None
+        while ended is None and time.monotonic() < deadline:
+            yield
+            time.sleep(BOOT_POLL_S)
+            ended = self.nspawn.poll() if self.nspawn else None
+        state = f"did not boot within {BOOT_TIMEOUT_S:g} s" if ended is None else f"ended with {ended}"
+        console = self.console.read_text(encoding="utf-8", errors="replace")[-2000:]
+        raise BootError(f"host {self.name} {state}; the end of its console:\n{console}")
 
     def _show_own_pressure(self) -> None:
         """Let /proc/pressure show the clone's own pressure, which the kernel keeps per unified group."""
@@ -287,19 +312,46 @@ class DisposableHost:
 
 
 def take_down(ground: Ground, name: str) -> None:
-    """Undo everything in a host's ledger, newest first, then forget the host; give back what no host needs any more."""
+    """Undo everything in a host's ledger, newest first, then forget the host; give back what no host needs any more.
+
+    It is played until nothing is left: a `mount` the owner had started when it was killed may end after our `umount`.
+    Once the directory is gone nothing can be acquired in it any more.
+
+    Raises:
+        GroundError: something is still there after `UNDO_TRIES`; the ledger is kept, so that it can be tried again.
+    """
     directory = ground.host_dir(name)
     try:
-        ledger = Ledger.load(directory / LEDGER)
+        record = Ledger.load(directory / LEDGER).record
     except FileNotFoundError:
         return
-    while ledger.record.entries:
-        newest = ledger.record.entries[-1]
-        undo(newest.kind, newest.value)
-        ledger.strike()
+    left: list[str] = []
+    for _ in range(UNDO_TRIES):
+        for entry in reversed(record.entries):
+            undo(entry.kind, entry.value)
+        left = of_host(ground, name, record.index)
+        if all(line.startswith("directory ") for line in left) and _forget(directory):
+            break
+        time.sleep(UNDO_PAUSE_S)
+    else:
+        raise GroundError(f"host {name}: could not remove {'; '.join(left)}; try `ordertrainer host down {name}` again")
     with shared.locked(ground):
-        shutil.rmtree(directory)
         shared.release(ground)
+
+
+def _forget(directory: Path) -> bool:
+    """Remove a host's directory, its ledger last; return False when something in it is in use after all."""
+    try:
+        for path in directory.iterdir():
+            if path.is_dir():
+                shutil.rmtree(path)
+            elif path.name != LEDGER:
+                path.unlink()
+        (directory / LEDGER).unlink()
+        directory.rmdir()
+    except OSError:
+        return False
+    return True
 
 
 def _open(ground: Ground, record: Record, index: int | None) -> Ledger:
@@ -338,17 +390,6 @@ def _nspawn(root: Path, name: str) -> list[str]:
         "--drop-capability=CAP_MKNOD",  # or root in the clone could make a node for the machine's disk
         *binds,
     ]
-
-
-def _polls(host: DisposableHost, nspawn: subprocess.Popen[bytes]) -> Iterator[None]:
-    """Yield until the boot's time is up; raise when it is, or when the clone has ended."""
-    deadline = time.monotonic() + BOOT_TIMEOUT_S
-    while time.monotonic() < deadline and nspawn.poll() is None:
-        yield
-        time.sleep(BOOT_POLL_S)
-    state = "did not boot" if nspawn.poll() is None else f"ended with {nspawn.poll()}"
-    console = host.console.read_text(encoding="utf-8", errors="replace")[-2000:]
-    raise BootError(f"host {host.name} {state} within {BOOT_TIMEOUT_S:g} s; the end of its console:\n{console}")
 
 
 def _is_init(pid: int) -> bool:

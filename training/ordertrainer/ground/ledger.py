@@ -66,11 +66,6 @@ class Ledger:
         self.record.entries.append(Entry(kind=kind, value=value))
         self.save()
 
-    def strike(self) -> None:
-        """Remove the newest entry, once it has been undone."""
-        self.record.entries.pop()
-        self.save()
-
     def save(self) -> None:
         """Replace the file."""
         fresh = self.path.with_suffix(".new")

@@ -25,7 +25,12 @@ def residue(name: str, index: int | None = None, ground: Ground | None = None) -
         ground: the directories it used.
     """
     ground = ground or Ground()
-    return [*_of_host(ground, name, index), *_of_last_host(ground)]
+    return [*of_host(ground, name, index), *_of_last_host(ground)]
+
+
+def of_host(ground: Ground, name: str, index: int | None) -> list[str]:
+    """Return what is left of one host, what all hosts share left aside."""
+    return list(_of_host(ground, name, index))
 
 
 def _of_host(ground: Ground, name: str, index: int | None) -> Iterator[str]:

@@ -105,12 +105,12 @@ def _remember(ground: Ground, *, lxcfs: bool = False, blackhole: bool = False) -
 
 def _start_lxcfs(ground: Ground) -> None:
     LXCFS_DIR.mkdir(parents=True, exist_ok=True)
-    subprocess.Popen(
-        ["lxcfs", "-f", "-l", "-p", str(ground.run_dir / LXCFS_PIDFILE), str(LXCFS_DIR)],
+    subprocess.run(  # forked off: it outlives us
+        ["setsid", "--fork", "lxcfs", "-f", "-l", "-p", str(ground.run_dir / LXCFS_PIDFILE), str(LXCFS_DIR)],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
-        start_new_session=True,
+        check=True,
     )
     deadline = time.monotonic() + LXCFS_START_S
     while not lxcfs_is_up():
@@ -127,19 +127,9 @@ def _stop_lxcfs(ground: Ground) -> None:
         if time.monotonic() > deadline:
             raise GroundError(f"lxcfs {pids} does not end")
         time.sleep(0.05)
-        _collect(pids)
     if str(LXCFS_DIR) in mount_points():
         run(["umount", "-l", str(LXCFS_DIR)], check=False)
     (ground.run_dir / LXCFS_PIDFILE).unlink(missing_ok=True)
-
-
-def _collect(pids: list[int]) -> None:
-    """Collect those that were our own children, so that no zombie stays."""
-    for pid in pids:
-        try:
-            os.waitpid(pid, os.WNOHANG)
-        except ChildProcessError:
-            continue
 
 
 def processes() -> Iterator[tuple[int, list[bytes]]]:

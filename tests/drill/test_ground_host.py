@@ -1,0 +1,133 @@
+"""Disposable hosts: what is inside one, and what it may not do outside."""
+
+from __future__ import annotations
+
+import os
+import time
+
+import pytest
+import testinfra
+
+from ordertrainer.ground import DisposableHost, missing_packages, residue, unwinding
+
+pytestmark = [
+    pytest.mark.drill,
+    pytest.mark.skipif(os.geteuid() != 0, reason="needs root"),
+    pytest.mark.skipif(bool(missing_packages()), reason=f"needs {' '.join(missing_packages())}"),
+]
+SERVICES = ("nginx", "redis-server", "postgresql@15-main", "dnsmasq", "drill-worker", "ssh")
+
+
+@pytest.fixture(scope="module")
+def clone():
+    """A host that is up for the whole module."""
+    with unwinding(), DisposableHost.up() as host:
+        yield host
+
+
+@pytest.fixture(scope="module")
+def inside(clone):
+    """The same host as testinfra sees it over SSH."""
+    return testinfra.get_host(f"ssh://{clone.name}", ssh_config=str(clone.ssh_config))
+
+
+def within(seconds, holds):
+    """Return True when `holds` becomes true in time."""
+    deadline = time.monotonic() + seconds
+    while not (held := holds()) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return held
+
+
+def ask_worker(inside):
+    """Return the worker's answer to a PING."""
+    script = "exec 3<>/dev/tcp/127.0.0.1/7070; echo PING >&3; read -t 2 line <&3; echo $line"
+    return inside.check_output("bash -c %s", script).split()
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_service_of_the_workload_runs_and_systemd_will_not_restart_it(inside, service):
+    """Every service of the workload is up after the boot, and its repair is left to orderd."""
+    assert inside.service(service).is_running
+    assert service == "ssh" or inside.check_output("systemctl show -P Restart %s", service) == "no"
+
+
+def test_every_service_answers(inside, clone):
+    """Web server, cache, database, resolver and worker each answer a request of their own kind."""
+    assert inside.check_output("curl -s http://%s/healthz", clone.address) == "ok"
+    assert inside.check_output("redis-cli -h %s ping", clone.address) == "PONG"
+    assert inside.check_output("psql -h 127.0.0.1 -U postgres -At -c 'select 1'") == "1"
+    assert "10.99.0.1" in inside.check_output("getent hosts host.drill.test")
+    assert ask_worker(inside)[0] == "PONG"
+
+
+def test_nothing_of_the_machine_runs_beside_the_workload(inside):
+    """No service of the machine came along, and none failed to start."""
+    running = inside.check_output("systemctl list-units --type=service --state=running --plain --no-legend").splitlines()
+    names = {line.split()[0].removesuffix(".service") for line in running}
+    assert names <= {*SERVICES, "dbus", "polkit", "systemd-journald", "systemd-logind", "user@0"}
+    assert inside.check_output("systemctl list-units --failed --plain --no-legend") == ""
+
+
+def test_the_worker_moves_a_line_within_50_ms(inside, clone):
+    """A line put into the queue is done 50 ms later, and still after the queue was truncated."""
+    for text in ("one", "two"):
+        script = f": > /srv/data/worker/queue; sleep 0.1; echo {text} >> /srv/data/worker/queue; sleep 0.05; tail -1 /srv/data/worker/done"
+        assert clone.exec(["bash", "-c", script]).stdout.strip() == text
+
+
+def test_a_full_disk_shows_in_the_workers_answer_and_goes_away_with_it(inside):
+    """The worker says FAIL within 3 s of a full disk, and PONG again after room was made."""
+    assert inside.mount_point("/srv/data").filesystem == "ext4"
+    inside.run("bash -c %s", "for i in 1 2 3; do cat /dev/zero >> /srv/data/fill; sleep 0.3; done")
+    assert within(3, lambda: ask_worker(inside)[0] == "FAIL")
+    inside.check_output("rm /srv/data/fill")
+    assert within(3, lambda: ask_worker(inside)[0] == "PONG")
+
+
+def test_there_is_no_way_out(inside):
+    """The clone knows its own cable and no route beyond it."""
+    assert inside.check_output("ip -4 route show").splitlines() == inside.check_output(
+        "ip -4 route show dev host0"
+    ).splitlines() or "default" not in inside.check_output("ip -4 route show")
+    assert inside.run("ip route get 192.0.2.1").rc != 0
+
+
+def test_the_machines_clock_cannot_be_set_from_a_clone(inside, clone):
+    """Neither a process of the clone nor one that entered it from outside holds CAP_SYS_TIME or CAP_MKNOD."""
+    for status in (inside.check_output("cat /proc/self/status"), clone.exec(["cat", "/proc/self/status"]).stdout):
+        mask = next(int(line.split()[1], 16) for line in status.splitlines() if line.startswith("CapEff:"))
+        assert not mask >> 25 & 1
+        assert not mask >> 27 & 1
+
+
+def test_people_of_the_machine_leave_no_files_in_a_clone(inside):
+    """Home directories of the machine are not in a clone."""
+    assert inside.check_output("ls -A /root") == ".ssh"
+    assert inside.check_output("ls -A /home") == ""
+
+
+USAGE = (
+    "def cpu(): t=[int(x) for x in open('/proc/stat').readline().split()[1:9]]; return sum(t), t[3]+t[4]\n"
+    "import time; a=cpu(); time.sleep(2); b=cpu(); print(round(1-(b[1]-a[1])/(b[0]-a[0]),3))"
+)
+
+
+def test_two_clones_see_their_own_cpu_and_memory(clone):
+    """Load in one clone is measured there and not in another one beside it."""
+    with DisposableHost.up() as other:
+        assert other.address != clone.address
+        assert other.machine_id != clone.machine_id
+        hog = "x = bytearray(300 << 20)\nwhile True: pass"
+        clone.exec(["systemd-run", "--quiet", "--unit=hog", "python3", "-c", hog], check=True)
+        try:
+            time.sleep(1)
+            loaded, idle = (float(host.exec(["python3", "-c", USAGE]).stdout) for host in (clone, other))
+            used = [int(host.exec(["free", "-m"]).stdout.splitlines()[1].split()[2]) for host in (clone, other)]
+        finally:
+            clone.exec(["systemctl", "stop", "hog"])
+        assert loaded >= 0.35
+        assert idle <= 0.15
+        assert used[0] >= 300 > 150 > used[1]
+        name, index = other.name, other.index
+    assert residue(name, index) == []
