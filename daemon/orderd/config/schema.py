@@ -87,7 +87,7 @@ class SamplingConfig(Table, frozen=True):
     period_s: Annotated[float, Meta(ge=0.2, le=60.0)] = 1.0
     verify_period_s: Annotated[float, Meta(ge=0.02, le=10.0)] = 0.1
     processes_max: Annotated[int, Meta(ge=0, le=64)] = 6
-    known_good: AbsolutePath = "/var/lib/orderd/known-good"
+    known_good: AbsolutePath = "/var/lib/orderd-exec/known-good"
 
 
 class InferenceConfig(Table, frozen=True):

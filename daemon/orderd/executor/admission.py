@@ -20,7 +20,8 @@ from orderd.executor.ledger import Ledger
 from orderd.executor.messages import Code, Job, Mode, RepairRequest
 from orderd.executor.targets import HostView, Refusal
 
-STATE_DIR: Final = Path("/var/lib/orderd")
+STATE_DIR: Final = Path("/var/lib/orderd-exec")
+"""Root's own: orderd may not even rename what lies here, because repairs put it back as root."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,7 +1,7 @@
 #!/usr/bin/python
 """Ansible module: makes a unit's drop-ins those of the known-good record, and takes that back. Touches two drop-in folders.
 
-What is not in the record is moved to quarantine, never deleted. A file that differs from the record is moved too, and the recorded
+What is not in the record is moved to quarantine, never deleted. A file that differs from it is moved too, and the recorded
 one is put in its place. The undo moves back only what is still missing where it came from: it overwrites nothing.
 """
 
@@ -10,7 +10,7 @@ import os
 import shutil
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.orderd_known_good import RecordRefused, check_trusted
+from ansible.module_utils.orderd_known_good import RecordRefusedError, check_trusted, make_quarantine
 
 DOCUMENTATION = """
 module: orderd_dropins
@@ -30,11 +30,10 @@ def recorded(known_good, unit):
     """Return name -> path of the unit's recorded drop-ins; an empty folder says that it had none.
 
     Raises:
-        RecordRefused: the unit has no record, or it cannot be trusted.
+        RecordRefusedError: the unit has no record, or it cannot be trusted.
     """
     folder = os.path.join(known_good, "dropins", unit + ".d")
-    for path in (known_good, os.path.dirname(folder), folder):
-        check_trusted(path)
+    check_trusted(folder)
     files = {name: os.path.join(folder, name) for name in os.listdir(folder)}
     for path in files.values():
         check_trusted(path)
@@ -59,7 +58,7 @@ def in_quarantine(quarantine, path):
 def move(source, target):
     """Move a file across file systems, folders made as needed; never over something."""
     if os.path.lexists(target):
-        raise OSError("%s is already there" % target)
+        raise OSError(f"{target} is already there")
     os.makedirs(os.path.dirname(target), mode=0o755, exist_ok=True)
     shutil.move(source, target)
 
@@ -85,6 +84,8 @@ def restore(module):
     kept = {os.path.basename(path) for path in there if path not in moved and os.path.exists(path)}
     returned = {os.path.join(folders[0], name): good[name] for name in sorted(set(good) - kept)}
     if not module.check_mode:
+        if moved:
+            make_quarantine(params["quarantine"])
         for path in moved:
             move(path, in_quarantine(params["quarantine"], path))
         for path, record in returned.items():
@@ -103,6 +104,7 @@ def give_back(module):
     for folder, _folders, names in os.walk(params["quarantine"]):
         for name in names:
             source = os.path.join(folder, name)
+            check_trusted(source)
             target = "/" + os.path.relpath(source, params["quarantine"])
             if os.path.basename(os.path.dirname(target)) == params["unit"] + ".d" and not os.path.lexists(target):
                 returned.append(target)
@@ -126,7 +128,7 @@ def main():
     act = restore if module.params["state"] == "restored" else give_back
     try:
         paths = act(module)
-    except (RecordRefused, OSError) as error:
+    except (RecordRefusedError, OSError) as error:
         module.fail_json(msg=str(error))
     module.exit_json(changed=bool(paths), msg=", ".join(paths) or "drop-ins are as recorded", paths=paths)
 

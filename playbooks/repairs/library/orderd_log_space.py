@@ -2,8 +2,8 @@
 """Ansible module: gives a full mount its space back from logs that are being written. Touches *.log files and their writers.
 
 Only a log with a writer, or one written in the last minute, is a cause; an old log is somebody's archive. The largest go first,
-until enough is free. A writer that belongs to no protected unit is stopped, else it would fill the mount again at once. Of every log
-the last part is kept, in place: on a full disk nothing can be written anywhere else.
+until enough is free. A writer that belongs to no protected unit is stopped, else it would fill the mount again at once. Of every
+log the last part is kept, in place: on a full disk nothing can be written anywhere else.
 """
 
 import os
@@ -11,7 +11,7 @@ import stat
 import time
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.orderd_process import ProcessRefused, check_may_be_stopped, start_ticks, stop
+from ansible.module_utils.orderd_process import ProcessRefusedError, check_may_be_stopped, start_ticks, stop
 
 DOCUMENTATION = """
 module: orderd_log_space
@@ -75,7 +75,7 @@ def writers(paths):
 
 
 def _open_for_writing(pid, wanted):
-    folder = "/proc/%d/fd" % pid
+    folder = f"/proc/{pid}/fd"
     try:
         descriptors = os.listdir(folder)
     except OSError:
@@ -94,7 +94,7 @@ def _identity(status):
 
 
 def _flags(pid, descriptor):
-    with open("/proc/%d/fdinfo/%s" % (pid, descriptor)) as stream:
+    with open(f"/proc/{pid}/fdinfo/{descriptor}") as stream:
         line = next(line for line in stream if line.startswith("flags:"))
     return int(line.split()[1], 8)
 
@@ -111,9 +111,9 @@ def stop_writers(pids, protected_units):
         try:
             check_may_be_stopped(pid, protected_units)
             if ticks is not None:
-                done.append("process %d %s" % (pid, stop(pid, ticks, protected_units, GRACE_S)))
-        except ProcessRefused as refusal:
-            done.append("left alone: %s" % refusal)
+                done.append(f"process {pid} {stop(pid, ticks, protected_units, GRACE_S)}")
+        except ProcessRefusedError as refusal:
+            done.append(f"left alone: {refusal}")
     return done
 
 
@@ -153,10 +153,10 @@ def reclaim(params, dry_run):
         if free_ratio(params["mount"]) >= params["free_ratio"]:
             break
         if dry_run:
-            done.append("would cut %s" % path)
+            done.append(f"would cut {path}")
             continue
         done += stop_writers(pids, params["protected_units"])
-        done.append("cut %s by %d bytes" % (path, keep_end(path, params["keep_bytes"])))
+        done.append(f"cut {path} by {keep_end(path, params['keep_bytes'])} bytes")
     return done
 
 
@@ -174,11 +174,11 @@ def main():
     )
     mount = module.params["mount"]
     if not os.path.ismount(mount):
-        module.fail_json(msg="%s is no mount point" % mount)
+        module.fail_json(msg=f"{mount} is no mount point")
     done = reclaim(module.params, module.check_mode)
     if not done and free_ratio(mount) < module.params["free_ratio"]:
-        module.fail_json(msg="%s is full, but no log on it is being written: a person has to look" % mount)
-    module.exit_json(changed=bool(done), msg="; ".join(done) or "%s has enough space" % mount, done=done)
+        module.fail_json(msg=f"{mount} is full, but no log on it is being written: a person has to look")
+    module.exit_json(changed=bool(done), msg="; ".join(done) or f"{mount} has enough space", done=done)
 
 
 if __name__ == "__main__":

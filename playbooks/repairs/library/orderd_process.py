@@ -2,7 +2,7 @@
 """Ansible module: stops one process, named by pid and start time. Touches that process only."""
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.orderd_process import ProcessRefused, stop
+from ansible.module_utils.orderd_process import ProcessRefusedError, stop
 
 DOCUMENTATION = """
 module: orderd_process
@@ -31,9 +31,9 @@ def main():
         outcome = stop(
             wanted["pid"], wanted["start_ticks"], wanted["protected_units"], wanted["grace_s"], dry_run=module.check_mode
         )
-    except ProcessRefused as refusal:
+    except ProcessRefusedError as refusal:
         module.fail_json(msg=str(refusal))
-    module.exit_json(changed=outcome != "gone", msg="process %d: %s" % (wanted["pid"], outcome), outcome=outcome)
+    module.exit_json(changed=outcome != "gone", msg=f"process {wanted['pid']}: {outcome}", outcome=outcome)
 
 
 if __name__ == "__main__":

@@ -1,15 +1,15 @@
 #!/usr/bin/python
 """Ansible module: makes resolv.conf the known-good one, and takes that back. Touches that file only.
 
-The change is one rename, so that no reader ever sees half a file. The wrong file is kept in quarantine; the undo puts it back only
-while the file is still the one this repair put there.
+The change is one rename, so that no reader ever sees half a file. The wrong file is kept in quarantine; the undo puts it back
+only while the file is still the one this repair put there.
 """
 
 import os
 import shutil
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.orderd_known_good import RecordRefused, check_trusted
+from ansible.module_utils.orderd_known_good import RecordRefusedError, check_trusted, make_quarantine
 
 DOCUMENTATION = """
 module: orderd_resolver
@@ -37,7 +37,7 @@ def content(path):
 
 def put(source, target):
     """Put a copy of a file in another's place, at once; write into it where it cannot be replaced (a bind mount)."""
-    staged = "%s.orderd-%d" % (target, os.getpid())
+    staged = f"{target}.orderd-{os.getpid()}"
     try:
         shutil.copy2(source, staged, follow_symlinks=False)
         os.replace(staged, target)
@@ -56,12 +56,11 @@ def restore(params, dry_run):
         Whether anything had to change.
     """
     good = os.path.join(params["known_good"], NAME)
-    for path in (params["known_good"], good):
-        check_trusted(path)
+    check_trusted(good)
     if content(good) == content(params["path"]):
         return False
     if not dry_run:
-        os.makedirs(params["quarantine"], mode=0o700, exist_ok=True)
+        make_quarantine(params["quarantine"])
         if os.path.lexists(params["path"]):
             shutil.copy2(params["path"], os.path.join(params["quarantine"], NAME), follow_symlinks=False)
         put(good, params["path"])
@@ -78,6 +77,7 @@ def give_back(params, dry_run):
     ours = content(os.path.join(params["known_good"], NAME)) == content(params["path"])
     if not ours or not os.path.lexists(quarantined):
         return False
+    check_trusted(quarantined)
     if not dry_run:
         put(quarantined, params["path"])
     return True
@@ -97,9 +97,9 @@ def main():
     act = restore if module.params["state"] == "restored" else give_back
     try:
         changed = act(module.params, module.check_mode)
-    except (RecordRefused, OSError) as error:
+    except (RecordRefusedError, OSError) as error:
         module.fail_json(msg=str(error))
-    module.exit_json(changed=changed, msg="%s: %s" % (module.params["path"], "changed" if changed else "as it should be"))
+    module.exit_json(changed=changed, msg="{}: {}".format(module.params["path"], "changed" if changed else "as it should be"))
 
 
 if __name__ == "__main__":

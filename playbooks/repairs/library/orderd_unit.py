@@ -42,7 +42,7 @@ class Unit:
         """Run systemctl; fail the task when it fails."""
         status, output, error = self.module.run_command(["/usr/bin/systemctl", "--no-ask-password", *arguments])
         if status != 0:
-            self.module.fail_json(msg="systemctl %s: %s" % (" ".join(arguments), (error or output).strip()), rc=status)
+            self.module.fail_json(msg="systemctl {}: {}".format(" ".join(arguments), (error or output).strip()), rc=status)
         return output
 
     def masks(self):
@@ -119,7 +119,7 @@ def main():
     if not module.check_mode:
         for step in steps:
             take(unit, step)
-    module.exit_json(changed=bool(steps), msg="%s: %s" % (unit.name, ", ".join(steps) or "already up"), steps=steps)
+    module.exit_json(changed=bool(steps), msg="{}: {}".format(unit.name, ", ".join(steps) or "already up"), steps=steps)
 
 
 if __name__ == "__main__":

@@ -1,23 +1,48 @@
-"""The known-good record: what it holds may be put back as root, so only root may have written it. Reads the disk."""
+"""What may be put back as root: only what nobody but root could have written. Touches the disk.
+
+Holds for the known-good record and for the quarantine alike. As with ssh's StrictModes, every folder above counts too: whoever
+may rename a folder decides what lies under its name.
+"""
 
 import os
 import stat
 
+QUARANTINE_MODE = 0o700
 
-class RecordRefused(Exception):
-    """The record is missing or somebody other than root could have written it."""
+
+class RecordRefusedError(Exception):
+    """A record is missing, or somebody other than root could have written it."""
 
 
 def check_trusted(path):
-    """Refuse a file or folder that another user could have changed.
+    """Refuse a path that another user could have made lead to something else.
 
     Raises:
-        RecordRefused: it is missing, or not root's alone.
+        RecordRefusedError: it is missing, or it or a folder above it is not root's alone.
     """
+    absolute = os.path.abspath(path)
+    while True:
+        _check_one(absolute)
+        if absolute == "/":
+            return
+        absolute = os.path.dirname(absolute)
+
+
+def make_quarantine(path):
+    """Make the folder for what a repair moves away, and make sure that it is root's alone."""
+    os.makedirs(os.path.dirname(os.path.dirname(path)), mode=0o755, exist_ok=True)
+    os.makedirs(path, mode=QUARANTINE_MODE, exist_ok=True)
+    check_trusted(path)
+
+
+def _check_one(path):
     try:
         status = os.lstat(path)
     except OSError as error:
-        raise RecordRefused("%s: no known-good record (%s); make one while the host is healthy" % (path, error.strerror))
-    writable = not stat.S_ISLNK(status.st_mode) and status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
-    if status.st_uid != 0 or writable:
-        raise RecordRefused("%s: owned by %d, mode %o; allowed: root's alone" % (path, status.st_uid, stat.S_IMODE(status.st_mode)))
+        message = f"{path}: no such record ({error.strerror}); make one while the host is healthy: orderd known-good"
+        raise RecordRefusedError(message) from error
+    mode = status.st_mode
+    # In a sticky folder only the owner of an entry can rename it, so the entry's own owner decides.
+    loose = mode & (stat.S_IWGRP | stat.S_IWOTH) and not stat.S_ISLNK(mode) and not mode & stat.S_ISVTX
+    if status.st_uid != 0 or loose:
+        raise RecordRefusedError(f"{path}: owned by {status.st_uid}, mode {stat.S_IMODE(mode):o}; allowed: root's alone")

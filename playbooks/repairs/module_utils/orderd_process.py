@@ -13,7 +13,7 @@ UNIT_SUFFIXES = (".service", ".slice", ".scope", ".socket")
 KILLED_WITHIN_S = 2.0
 
 
-class ProcessRefused(Exception):
+class ProcessRefusedError(Exception):
     """The process may not be stopped; the message says why."""
 
 
@@ -26,7 +26,7 @@ def start_ticks(pid):
 def units_of(pid):
     """Return the names of the systemd units in whose control groups a process lies."""
     try:
-        with open("/proc/%d/cgroup" % pid) as stream:
+        with open(f"/proc/{pid}/cgroup") as stream:
             lines = stream.read().splitlines()
     except (FileNotFoundError, ProcessLookupError):
         return []
@@ -38,19 +38,19 @@ def check_may_be_stopped(pid, protected_units):
     """Refuse processes whose end would do more harm than good.
 
     Raises:
-        ProcessRefused: it is init, ourselves, a kernel thread, or belongs to a protected unit or to orderd.
+        ProcessRefusedError: it is init, ourselves, a kernel thread, or belongs to a protected unit or to orderd.
     """
     fields = _stat_fields(pid)
     if pid <= 1 or pid in (os.getpid(), os.getppid()):
-        raise ProcessRefused("process %d is init or the repair itself" % pid)
+        raise ProcessRefusedError(f"process {pid} is init or the repair itself")
     if fields is not None and int(fields[6]) & PF_KTHREAD:
-        raise ProcessRefused("process %d is a kernel thread" % pid)
+        raise ProcessRefusedError(f"process {pid} is a kernel thread")
     for unit in units_of(pid):
         if unit in protected_units or unit.startswith(OWN_PREFIX):
-            raise ProcessRefused("process %d belongs to %s" % (pid, unit))
+            raise ProcessRefusedError(f"process {pid} belongs to {unit}")
 
 
-def stop(pid, expected_start_ticks, protected_units, grace_s, dry_run=False):
+def stop(pid, expected_start_ticks, protected_units, grace_s, *, dry_run=False):
     """Stop one process: TERM, then KILL.
 
     The descriptor is opened first and the identity is read after it, so that the process that was checked is the process that is
@@ -67,7 +67,7 @@ def stop(pid, expected_start_ticks, protected_units, grace_s, dry_run=False):
         How it went: ``gone`` (was not there any more), ``terminated``, ``killed``, or ``would stop``.
 
     Raises:
-        ProcessRefused: it may not be stopped, or survived.
+        ProcessRefusedError: it may not be stopped, or survived.
     """
     try:
         descriptor = os.pidfd_open(pid)
@@ -90,12 +90,12 @@ def _terminate(descriptor, pid, grace_s):
             return outcome
         if select.select([descriptor], [], [], within_s)[0]:
             return outcome
-    raise ProcessRefused("process %d survives SIGKILL (uninterruptible sleep)" % pid)
+    raise ProcessRefusedError(f"process {pid} survives SIGKILL (uninterruptible sleep)")
 
 
 def _stat_fields(pid):
     try:
-        with open("/proc/%d/stat" % pid, errors="replace") as stream:
+        with open(f"/proc/{pid}/stat", errors="replace") as stream:
             text = stream.read()
     except (FileNotFoundError, ProcessLookupError):
         return None
