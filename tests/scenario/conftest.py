@@ -3,6 +3,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+
 from orderd.catalogue import load_repairs
 from orderd.config import Config
 

@@ -1,6 +1,7 @@
 """orderd.toml: what is refused, and what the refusal says."""
 
 import pytest
+
 from orderd.config import load
 from orderd.config.schema import HttpProbe
 from orderd.domain.values import Mode

@@ -3,6 +3,7 @@
 import math
 
 import pytest
+
 from orderd.diagnosis import by_rules, merge
 from orderd.domain.clock import Instant
 from orderd.domain.faults import Entity, Failure

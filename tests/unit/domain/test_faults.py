@@ -1,6 +1,7 @@
 """Entities: only known shapes become one."""
 
 import pytest
+
 from orderd.domain.faults import FAILURES, KIND_OF, Entity, Failure
 from orderd.domain.signals import ENTITY_SIGNALS, HOST_SIGNALS
 
