@@ -15,7 +15,7 @@ from typing import Annotated, Final
 
 import msgspec
 from msgspec import Meta
-from orderd.domain.faults import Entity, Failure
+from orderd.domain.faults import KIND_OF, Entity, Failure
 
 from ordertrainer.dataset.errors import DatasetError
 from ordertrainer.serve.layout import HOST_ID_SHAPE, Layout
@@ -71,8 +71,8 @@ class Label(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
             raise ValueError(f"run {self.run_id}: began, armed, landed, ended, clean are out of order: {times}")
         if (self.failure is Failure.OK) != (not self.entity):
             raise ValueError(f"run {self.run_id}: failure {self.failure} with entity {self.entity!r}: want both or neither")
-        if self.entity:
-            Entity.parse(self.entity)
+        if self.entity and Entity.parse(self.entity).kind is not KIND_OF[self.failure]:
+            raise ValueError(f"run {self.run_id}: {self.failure} happens to a {KIND_OF[self.failure]}, not to {self.entity}")
 
 
 def append_label(root: Path, label: Label) -> None:

@@ -1,6 +1,7 @@
 """The trainer's server for synchronous callers: an event loop in a thread of its own. Touches what `server` touches."""
 
 import asyncio
+import signal
 import threading
 from collections.abc import Sequence
 from pathlib import Path
@@ -35,7 +36,10 @@ class TrainerThread:
         Raises:
             ServeError: the directory cannot be used, or an address is taken.
         """
+        # Signals are for the main thread alone, which may be holding them back while it cleans up; threads inherit the mask.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
         self._thread.start()
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
         try:
             asyncio.run_coroutine_threadsafe(self._server.start(), self._loop).result()
         except BaseException:
