@@ -1,0 +1,97 @@
+"""Values that many tests need: decisions, steps, and a clock that obeys."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pytest
+
+from orderd.domain.clock import Instant
+from orderd.domain.faults import Entity, Failure
+from orderd.domain.values import (
+    Action,
+    Candidate,
+    Decision,
+    Diagnosis,
+    IncidentState,
+    Reason,
+    RepairOutcome,
+    Source,
+    Step,
+)
+
+
+@dataclass
+class ManualClock:
+    """Both clocks, moved by hand."""
+
+    mono_ns: int = 5_000_000_000
+    utc_ns: int = 1_795_000_000_000_000_000
+
+    def now(self) -> Instant:
+        """Return the moment that was set."""
+        return Instant(mono_ns=self.mono_ns, utc_ns=self.utc_ns)
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass on both clocks."""
+        self.mono_ns += int(seconds * 1e9)
+        self.utc_ns += int(seconds * 1e9)
+
+    def jump(self, seconds: float) -> None:
+        """Set the wall clock; monotonic time does not notice."""
+        self.utc_ns += int(seconds * 1e9)
+
+
+@pytest.fixture
+def manual_clock() -> ManualClock:
+    """Return a clock moved by hand."""
+    return ManualClock()
+
+
+_DECISION = Decision(
+    decision_id="d0000000000010000",
+    incident_id="i0000000000010000",
+    at=Instant(mono_ns=2_050_000_000, utc_ns=1_795_000_000_050_000_000),
+    detected_at=Instant(mono_ns=2_000_000_000, utc_ns=1_795_000_000_000_000_000),
+    diagnosis=Diagnosis(
+        failure=Failure.SERVICE_DOWN,
+        entity=Entity.parse("unit:nginx.service"),
+        probability=0.97,
+        source=Source.MODEL,
+        evidence="unit_active_ratio 0",
+    ),
+    other_diagnosis=None,
+    action=Action.REPAIR,
+    repair="start",
+    reason=Reason.ALLOWED,
+    detail="first usable rung",
+    candidates=(
+        Candidate(repair="start", rung=0),
+        Candidate(repair="unmask_start", rung=1, refused_because="unit_masked_ratio eq 1"),
+    ),
+    model_version="1",
+    provider="CPUExecutionProvider",
+)
+
+
+@pytest.fixture
+def make_decision() -> Callable[..., Decision]:
+    """Return a maker of decisions; ``number`` orders them, other fields replace the defaults."""
+
+    def make(number: int = 1, **fields: Any) -> Decision:
+        ids = {"decision_id": f"d{number:012x}0000", "incident_id": f"i{number:012x}0000"}
+        return replace(_DECISION, **(ids | fields))
+
+    return make
+
+
+@pytest.fixture
+def make_step() -> Callable[..., Step]:
+    """Return a maker of steps of a decision."""
+
+    def make(decision: Decision, state: IncidentState, what: str, **fields: Any) -> Step:
+        at = Instant(mono_ns=decision.at.mono_ns + 300_000_000, utc_ns=decision.at.utc_ns + 300_000_000)
+        outcome = RepairOutcome.SUCCEEDED if what == "finished" else None
+        return replace(Step(decision_id=decision.decision_id, at=at, state=state, what=what, outcome=outcome), **fields)
+
+    return make
