@@ -20,7 +20,7 @@ def to_json(sample: Sample) -> str:
     """Return a sample as one line of JSON; missing signals are left out."""
     host = _present((signal.name for signal in HOST_SIGNALS), sample.host)
     entities = {str(row.entity): _present((s.name for s in ENTITY_SIGNALS), row.values) for row in sample.entities}
-    line = {"mono_s": sample.at.mono_ns / 1e9, "cause": sample.cause, "host": host, "entities": entities}
+    line: dict[str, object] = {"mono_s": sample.at.mono_ns / 1e9, "cause": sample.cause, "host": host, "entities": entities}
     if sample.failed_collectors:
         line["failed_collectors"] = sample.failed_collectors
     return json.dumps(line)
@@ -39,7 +39,7 @@ async def _print_samples(path: Path, *, once: bool) -> None:
         while True:
             cause = await sampler.wait(config.sampling.period_s)
             if not once or cause == "timer":
-                print(to_json(await sampler.sample(cause)), flush=True)  # noqa: T201  printing is what this program does
+                print(to_json(await sampler.sample(cause)), flush=True)
                 if once:
                     return
     finally:

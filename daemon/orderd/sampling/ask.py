@@ -1,12 +1,12 @@
 """How a service is asked whether it works: one short conversation per kind of probe. Network: loopback (config allows no other).
 
-Every conversation returns when the service is fine and raises ``ProbeFailedError`` when it is not; the time limit is the caller's.
+Every conversation returns when the service is fine and raises ``ProbeFailedError`` when it is not; the caller limits its time.
 """
 
 import asyncio
 import contextlib
 import secrets
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from urllib.parse import urlsplit
 
 from orderd.config.schema import DnsProbe, HttpProbe, PostgresProbe, ProbeConfig, TcpProbe
@@ -117,7 +117,7 @@ def _postgres(address: str) -> Ask:
 
 
 @contextlib.asynccontextmanager
-async def _connected(host: str, port: int) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+async def _connected(host: str, port: int) -> AsyncGenerator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
     try:
         reader, writer = await asyncio.open_connection(host, port, limit=_LINE_BYTES_MAX)
         try:

@@ -3,9 +3,12 @@
 Three layouts are in use: unified only, name=systemd beside legacy controllers, and both of them (hybrid).
 """
 
+import os
 from pathlib import Path
 
 _ROOTS = ("", "systemd", "unified")
+_BYTES_MAX = 65536
+_FILES_MAX = 256
 
 
 class Cgroups:
@@ -16,6 +19,7 @@ class Cgroups:
         self._mount = mount
         self._proc = proc
         self._root: Path | None = None
+        self._files: dict[str, int] = {}
 
     def pids(self, group: str) -> list[int]:
         """Return the processes in a group, empty when the group is gone.
@@ -24,11 +28,33 @@ class Cgroups:
         """
         if not group.strip("/"):
             return []
-        try:
-            text = (self._find_root(group) / group.lstrip("/") / "cgroup.procs").read_bytes()
-        except OSError:  # the unit ended, or the group holds threads only
-            return []
+        text = self._read_kept(group) or self._read_anew(group)
         return [pid for pid in map(int, text.split()) if pid > 0]
+
+    def close(self) -> None:
+        """Close every descriptor."""
+        while self._files:
+            os.close(self._files.popitem()[1])
+
+    def _read_kept(self, group: str) -> bytes:
+        if group not in self._files:
+            return b""
+        try:
+            return os.pread(self._files[group], _BYTES_MAX, 0)
+        except OSError:  # ENODEV: the unit ended and its group with it
+            os.close(self._files.pop(group))
+            return b""
+
+    def _read_anew(self, group: str) -> bytes:
+        path = self._find_root(group) / group.lstrip("/") / "cgroup.procs"
+        try:
+            file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        except OSError:  # the unit ended
+            return b""
+        if group in self._files or len(self._files) >= _FILES_MAX:
+            self.close()
+        self._files[group] = file
+        return self._read_kept(group)
 
     def group_of(self, pid: int) -> str:
         """Return the path of a process's group as systemd names it, empty when the process is gone or hidden."""

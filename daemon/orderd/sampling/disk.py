@@ -1,5 +1,7 @@
 """Traffic of block devices. Reads /proc/diskstats through psutil."""
 
+from collections.abc import Container
+
 import psutil
 
 from orderd.domain.clock import Instant
@@ -31,7 +33,7 @@ class DiskCollector:
         return Reading(host={"disk_read_bytes_per_s": read, "disk_write_bytes_per_s": written})
 
 
-def _is_partition(name: str, devices: dict[str, object]) -> bool:
+def _is_partition(name: str, devices: Container[str]) -> bool:
     """Tell whether a device is a partition of another one in the list: sda1 of sda, nvme0n1p2 of nvme0n1."""
     disk = name.rstrip("0123456789")
     return disk != name and (disk in devices or (disk.endswith("p") and disk[:-1] in devices))

@@ -8,7 +8,6 @@
 """
 
 import hashlib
-import os
 import shutil
 import subprocess
 import tempfile
@@ -16,9 +15,11 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from orderd.config.schema import Config
+from orderd.domain.clock import Instant
 from orderd.sampling.collector import NAN
 
 _SYSTEMCTL_TIMEOUT_S = 10.0
+_LOOK_EVERY_S = 5.0
 _DIRECTORY_MODE = 0o755
 _FILE_MODE = 0o644
 
@@ -48,30 +49,43 @@ def capture(config: Config) -> tuple[Path, ...]:
 
 
 class DropIns:
-    """Compares the drop-ins in effect with the record; contents are read only when a file's inode, size or mtime changed."""
+    """Compares the drop-ins in effect with the record.
+
+    At once when systemd loaded other files, else every few seconds; contents are read only when an inode, size or mtime changed.
+    """
 
     def __init__(self, root: Path) -> None:
         """Compare with the record under ``root``, the known good directory."""
         self._root = root / "dropins"
-        self._known: dict[str, tuple[object, float]] = {}
+        self._looked: dict[str, tuple[Sequence[str], int]] = {}
+        self._compared: dict[str, tuple[object, float]] = {}
 
-    def changed(self, unit: str, paths: Sequence[str] | None) -> float:
+    def changed(self, unit: str, paths: Sequence[str] | None, at: Instant) -> float:
         """Return 1 when names or contents differ from the record, else 0; missing without a record or without permission.
 
         Args:
             unit: the unit.
             paths: DropInPaths as systemd loaded them; None when unknown.
+            at: now.
         """
         if paths is None:
             return NAN
+        before, looked_ns = self._looked.get(unit, (None, 0))
+        if before == paths and at.mono_ns - looked_ns < _LOOK_EVERY_S * 1e9:
+            return self._compared[unit][1]
+        self._looked[unit] = paths, at.mono_ns
+        return self._compare(unit, paths)
+
+    def _compare(self, unit: str, paths: Sequence[str]) -> float:
         try:
-            record = sorted(str(path) for path in (self._root / f"{unit}.d").iterdir())
+            record = [str(path) for path in (self._root / f"{unit}.d").iterdir()]
             signature = (_signature(paths), _signature(record))
-        except OSError:  # no record of this unit
+        except OSError:  # no record of this unit, or no permission to look
+            self._compared[unit] = None, NAN
             return NAN
-        if self._known.get(unit, (None,))[0] != signature:
-            self._known[unit] = signature, _differ(paths, record)
-        return self._known[unit][1]
+        if self._compared.get(unit, (None,))[0] != signature:
+            self._compared[unit] = signature, _differ(paths, record)
+        return self._compared[unit][1]
 
 
 def _differ(paths: Sequence[str], record: Sequence[str]) -> float:
@@ -82,7 +96,7 @@ def _differ(paths: Sequence[str], record: Sequence[str]) -> float:
 
 
 def _contents(paths: Iterable[str]) -> dict[str, bytes]:
-    return {os.path.basename(path): _hash(path) for path in paths}
+    return {Path(path).name: _hash(path) for path in paths}
 
 
 def _hash(path: str) -> bytes:
@@ -98,7 +112,7 @@ def _signature(paths: Iterable[str]) -> "tuple[tuple[str, int, int, int], ...]":
 
 def _stamp(path: str) -> tuple[int, int, int]:
     try:
-        status = os.stat(path)
+        status = Path(path).stat()
     except FileNotFoundError:
         return (0, 0, 0)
     return status.st_ino, status.st_size, status.st_mtime_ns
@@ -123,7 +137,7 @@ def _capture_dropins(unit: str, target: Path) -> list[Path]:
 
 
 def _dropin_paths(unit: str) -> list[str]:
-    shown = subprocess.run(  # noqa: S603  a fixed program; the unit's name was checked by config
+    shown = subprocess.run(
         ["/usr/bin/systemctl", "show", "--property=DropInPaths", "--value", "--", unit],
         check=True,
         capture_output=True,

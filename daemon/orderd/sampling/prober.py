@@ -4,6 +4,7 @@ At most one question is outstanding, so that a service that never answers costs 
 """
 
 import asyncio
+import contextlib
 import logging
 import math
 import time
@@ -13,6 +14,7 @@ from orderd.sampling.ask import Ask, ProbeFailedError
 from orderd.sampling.collector import NAN
 
 _log = logging.getLogger(__name__)
+SPACING_S = 0.02
 
 
 class Prober:
@@ -86,9 +88,9 @@ class Prober:
             self._on_flip()
 
     async def _rest(self, started_s: float) -> None:
-        """Sleep until the next question is due; woken, look again: the interval may have changed."""
-        try:
+        """Sleep until the next question is due, or somebody is in a hurry."""
+        with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(max(0.0, started_s + self._interval_s - time.monotonic())):
                 await self._again.wait()
-        except TimeoutError:
-            return
+        # A flapping unit is in a hurry all the time.
+        await asyncio.sleep(max(0.0, started_s + SPACING_S - time.monotonic()))

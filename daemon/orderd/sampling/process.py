@@ -27,6 +27,7 @@ AGE_S_MAX = 3600.0
 _RECENT = 10
 _RECENT_MASK = (1 << _RECENT) - 1
 _MEMORY_TOTAL_EVERY_S = 60.0
+_BIRTH_SLACK_S = 0.05
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
@@ -116,7 +117,7 @@ class ProcessCollector:
     def _follow(self, pid: int, stat: Stat, elapsed_s: float, total: int) -> _Past:
         past = self._past.get(_Identity(pid, stat.start))
         if past is None:
-            return _Past(stat, blocked_bits=int(stat.state == "D"), scans=1)
+            return self._first_seen(stat, elapsed_s)
         before, past.stat = past.stat, stat
         past.blocked_bits = (past.blocked_bits << 1 | (stat.state == "D")) & _RECENT_MASK
         past.scans = min(_RECENT, past.scans + 1)
@@ -124,6 +125,15 @@ class ProcessCollector:
             past.user = (stat.utime - before.utime) / _TICKS_PER_S / elapsed_s
             past.system = (stat.stime - before.stime) / _TICKS_PER_S / elapsed_s
             past.growth = (stat.rss - before.rss) * _PAGE_BYTES / total / elapsed_s
+        return past
+
+    @staticmethod
+    def _first_seen(stat: Stat, elapsed_s: float) -> _Past:
+        past = _Past(stat, blocked_bits=int(stat.state == "D"), scans=1)
+        # A process born since the last scan used all of its CPU time since then; how fast its memory grows is not known yet.
+        if elapsed_s > 0 and _age_s(stat.start) <= elapsed_s + _BIRTH_SLACK_S:
+            past.user = stat.utime / _TICKS_PER_S / elapsed_s
+            past.system = stat.stime / _TICKS_PER_S / elapsed_s
         return past
 
     def _rows(self, at: Instant, total: int) -> dict[Entity, dict[str, float]]:
@@ -140,13 +150,12 @@ class ProcessCollector:
 
     def _row(self, identity: _Identity, total: int, groups: frozenset[str]) -> dict[str, float]:
         past = self._past[identity]
-        age_s = time.clock_gettime(time.CLOCK_BOOTTIME) - identity.start / _TICKS_PER_S
         return {
             "process_cpu_user_cores": past.user,
             "process_cpu_system_cores": past.system,
             "process_memory_ratio": past.stat.rss * _PAGE_BYTES / total,
             "process_memory_growth_ratio_per_s": past.growth,
-            "process_age_s": min(max(0.0, age_s), AGE_S_MAX),
+            "process_age_s": min(max(0.0, _age_s(identity.start)), AGE_S_MAX),
             "process_blocked_ratio_recent": past.blocked_bits.bit_count() / past.scans,
             "process_threads_count": float(past.stat.threads),
             "process_of_service_ratio": float(is_of_service(self._cgroups.group_of(identity.pid), groups)),
@@ -171,6 +180,10 @@ def is_of_service(group: str, service_groups: frozenset[str]) -> bool:
     if any(part.startswith("orderd") for part in group.split("/")):
         return True
     return any(group == service or group.startswith(f"{service}/") for service in service_groups)
+
+
+def _age_s(start_ticks: int) -> float:
+    return time.clock_gettime(time.CLOCK_BOOTTIME) - start_ticks / _TICKS_PER_S
 
 
 def _entity(identity: _Identity) -> Entity:

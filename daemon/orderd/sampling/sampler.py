@@ -9,8 +9,9 @@ import contextlib
 from collections.abc import Coroutine, Mapping
 from functools import partial
 from pathlib import Path
+from typing import Any
 
-from orderd.config.schema import Config, ServiceConfig
+from orderd.config.schema import Config, ProbeConfig
 from orderd.domain.clock import Clock
 from orderd.domain.faults import Entity, EntityKind
 from orderd.domain.signals import ENTITY_INDEX, ENTITY_SIGNALS, HOST_INDEX, HOST_SIGNALS
@@ -27,8 +28,8 @@ from orderd.sampling.mount import MountCollector
 from orderd.sampling.nic import NicCollector
 from orderd.sampling.pressure import PressureCollector
 from orderd.sampling.probe import ProbeCollector
-from orderd.sampling.proc import ProcessTable
 from orderd.sampling.prober import Prober
+from orderd.sampling.proc import ProcessTable
 from orderd.sampling.process import ProcessCollector
 from orderd.sampling.resolver import RESOLVER, SERVERS_MAX, ResolverCollector, resolve, watch
 from orderd.sampling.runner import CollectorRun, CollectorStats
@@ -60,11 +61,15 @@ class Sampler:
         self._focused: set[Entity] = set()
         self._tasks: list[asyncio.Task[None]] = []
         self._table = ProcessTable()
+        self._cgroups = Cgroups()
         self._systemd = Systemd([service.unit for service in config.services], self._on_unit, bus_address)
-        self._probers = {_unit(service.unit): self._service_prober(service) for service in config.services if service.probe}
+        self._probers = {
+            _unit(service.unit): self._service_prober(service.unit, service.probe) for service in config.services if service.probe
+        }
         if config.resolver.name:
             self._probers[RESOLVER] = self._resolver_prober()
         self._mounts = MountCollector([mount.path for mount in config.mounts])
+        self._units = self._unit_collector()
         self._runs = [CollectorRun(collector) for collector in self._collectors()]
         self._declared = self._declared_entities()
 
@@ -83,6 +88,7 @@ class Sampler:
         await self._systemd.close()
         self._mounts.close()
         self._table.close()
+        self._cgroups.close()
 
     async def wait(self, timeout_s: float) -> str:
         """Wait until something happened; see ``Wakeups.wait``."""
@@ -136,42 +142,41 @@ class Sampler:
         return collector.every_s
 
     def _collectors(self) -> list[Collector]:
-        cgroups = Cgroups()
-        units = UnitCollector(
-            units=[service.unit for service in self._config.services],
-            properties=self._systemd.properties,
-            cgroups=cgroups,
-            stat=self._table.stat,
-            dropins=DropIns(Path(self._config.sampling.known_good)),
-        )
         processes = ProcessCollector(
             table=self._table,
-            cgroups=cgroups,
-            service_groups=units.control_groups,
+            cgroups=self._cgroups,
+            service_groups=self._units.control_groups,
             processes_max=self._config.sampling.processes_max,
         )
         services = {entity: prober for entity, prober in self._probers.items() if entity.kind is EntityKind.UNIT}
         resolver = [ResolverCollector(self._probers[RESOLVER])] if RESOLVER in self._probers else []
         host = [CpuCollector(), MemoryCollector(), PressureCollector(), DiskCollector(), NicCollector()]
-        return [*host, units, ProbeCollector(services), self._mounts, processes, *resolver, ClockCollector()]
+        return [*host, self._units, ProbeCollector(services), self._mounts, processes, *resolver, ClockCollector()]
+
+    def _unit_collector(self) -> UnitCollector:
+        return UnitCollector(
+            units=[service.unit for service in self._config.services],
+            properties=self._systemd.properties,
+            cgroups=self._cgroups,
+            stat=self._table.stat,
+            dropins=DropIns(Path(self._config.sampling.known_good)),
+        )
 
     def _declared_entities(self) -> tuple[Entity, ...]:
         units = [_unit(service.unit) for service in self._config.services]
         mounts = [Entity(kind=EntityKind.MOUNT, key=mount.path) for mount in self._config.mounts]
         return (*units, *mounts, *([RESOLVER] if RESOLVER in self._probers else []), CLOCK)
 
-    def _background(self) -> list[Coroutine[None, None, None]]:
-        running = [prober.run() for prober in self._probers.values()]
+    def _background(self) -> list[Coroutine[Any, Any, None]]:
+        running: list[Coroutine[Any, Any, None]] = [prober.run() for prober in self._probers.values()]
+        running.append(self._units.watch_stopped(self._on_unit))
         if RESOLVER in self._probers:
             running.append(watch(self._config.resolver, self._probers[RESOLVER]))
         return running
 
-    def _service_prober(self, service: ServiceConfig) -> Prober:
-        probe = service.probe
-        if probe is None:
-            raise AssertionError
+    def _service_prober(self, unit: str, probe: ProbeConfig) -> Prober:
         return Prober(
-            name=service.unit,
+            name=unit,
             ask=conversation(probe),
             timeout_s=probe.timeout_s,
             interval_s=probe.interval_s,

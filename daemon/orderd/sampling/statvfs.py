@@ -76,11 +76,11 @@ class Helper:
         self.alive = True
         self._on_answer = on_answer
         self._unread = b""
-        self._process = subprocess.Popen(  # noqa: S603  our own interpreter and our own script
+        self._process = subprocess.Popen(
             [sys.executable, "-I", "-S", "-c", _SCRIPT], stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd="/", bufsize=0
         )
-        if self._process.stdin is None or self._process.stdout is None:
-            raise AssertionError
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
         self._in, self._out = self._process.stdin.fileno(), self._process.stdout.fileno()
         os.set_blocking(self._out, False)
         asyncio.get_running_loop().add_reader(self._out, self._on_readable)

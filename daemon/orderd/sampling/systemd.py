@@ -138,8 +138,7 @@ class Systemd:
         owner = f"type='signal',sender='{_BUS}',member='NameOwnerChanged',arg0='{_SYSTEMD}'"
         await _call(bus, _BUS, "/org/freedesktop/DBus", _BUS, "AddMatch", owner)
         self._resubscribe = True
-        self._dirty.update(self._path_of)
-        self._stir.set()
+        self._ask_all_again()
 
     async def _keep_current(self, bus: MessageBus, closed: "asyncio.Future[None]") -> None:
         """Ask for what signals do not carry, until the connection ends."""
@@ -169,7 +168,13 @@ class Systemd:
     async def _refresh(self, bus: MessageBus, unit: str) -> None:
         self._signalled[unit].clear()
         asked = [_call(bus, _SYSTEMD, self._path_of[unit], _PROPERTIES, "GetAll", name) for name in (_UNIT, _SERVICE)]
-        answers = await asyncio.gather(*asked)
+        try:
+            answers = await asyncio.gather(*asked)
+        except DBusError as error:
+            _log.warning("systemd cannot tell about %s: %s", unit, error)
+            self._confirmed_s[unit] = time.monotonic()
+            self._properties.pop(unit, None)
+            return
         said = {name: variant.value for answer in answers for name, variant in answer.body[0].items() if name in KEPT}
         # A signal that came while we asked is newer than the answer.
         newer = self._signalled[unit]
@@ -181,16 +186,23 @@ class Systemd:
             return
         if message.member == "PropertiesChanged":
             self._on_properties(message)
-        elif message.member == "UnitFilesChanged" or (message.member == "Reloading" and not message.body[0]):
-            self._dirty.update(self._path_of)
-            self._stir.set()
+        elif message.member == "UnitFilesChanged":
+            self._ask_all_again()
+            # A mask is on disk already, long before systemd is asked: look at once.
+            for unit in self._path_of:
+                self._on_change(unit)
+        elif message.member == "Reloading" and not message.body[0]:
+            self._ask_all_again()
         elif message.member == "NameOwnerChanged" and message.body[2]:
             self._resubscribe = True
-            self._dirty.update(self._path_of)
-            self._stir.set()
+            self._ask_all_again()
+
+    def _ask_all_again(self) -> None:
+        self._dirty.update(self._path_of)
+        self._stir.set()
 
     def _on_properties(self, message: Message) -> None:
-        unit = self._unit_of.get(message.path)
+        unit = self._unit_of.get(message.path or "")
         if unit is None:
             return
         _, changed, _ = message.body
@@ -208,7 +220,9 @@ class Systemd:
         if woken:
             self._on_change(unit)
 
-    def _closed(self, _: "asyncio.Future[None]") -> None:
+    def _closed(self, closed: "asyncio.Future[None]") -> None:
+        if not closed.cancelled() and (error := closed.exception()) is not None:
+            _log.debug("bus connection ended: %s", error)
         self._lose()
         self._stir.set()
 
@@ -232,5 +246,5 @@ async def _call(bus: MessageBus, destination: str, path: str, interface: str, me
     async with asyncio.timeout(CALL_TIMEOUT_S):
         reply = await bus.call(message)
     if reply.message_type is MessageType.ERROR:
-        raise DBusError._from_message(reply)  # noqa: SLF001  the library's own way to turn an error reply into an exception
+        raise DBusError(reply.error_name or "unnamed", str(reply.body[0]) if reply.body else "", reply)
     return reply
