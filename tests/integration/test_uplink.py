@@ -5,6 +5,7 @@ import shutil
 import grpc
 import pyarrow.parquet as pq
 import pytest
+
 from orderd.config.schema import TelemetryConfig
 from orderd.domain.clock import Instant, SystemClock
 from orderd.domain.faults import Entity, EntityKind

@@ -1,5 +1,6 @@
 import msgspec
 import pytest
+
 from orderd.domain.clock import Instant
 from orderd.domain.faults import Entity, EntityKind, Failure
 from orderd.domain.signals import HOST_SIGNALS

@@ -2,12 +2,13 @@ import math
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
+
 from orderd.domain.faults import FAILURES, KINDS, EntityKind, Failure
 from orderd.domain.signals import ENTITY_INDEX, schema_digest
 from orderd.domain.window import History
 from ordertrainer.dataset import IGNORE, DatasetError, append_label, digest, iter_windows, load_examples, read_labels
 from ordertrainer.serve.layout import Layout
-from typer.testing import CliRunner
 
 KINDS_OF_HOST = (EntityKind.UNIT, EntityKind.UNIT, EntityKind.MOUNT, EntityKind.PROCESS)
 DOWN = {"unit_active_ratio": 0.0, "probe_ok_ratio": 0.0}
@@ -138,6 +139,7 @@ def test_the_digest_changes_with_every_file_and_with_nothing_else(killed, host):
 def test_the_summary_counts_runs_and_windows(killed):
     """`ordertrainer dataset DIR` prints one line a fault."""
     import typer
+
     from ordertrainer.dataset.cli import dataset
 
     app = typer.Typer()

@@ -1,4 +1,5 @@
 import pytest
+
 from orderd.domain.faults import Failure
 from orderd.domain.window import History
 from ordertrainer.dataset.labelling import RunLabeller

@@ -1,4 +1,5 @@
 import pytest
+
 from orderd.domain.clock import Instant
 from orderd.domain.faults import Entity, EntityKind
 from orderd.domain.signals import HOST_SIGNALS

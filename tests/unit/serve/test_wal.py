@@ -2,6 +2,7 @@ import errno
 import os
 
 import pytest
+
 from ordertrainer.serve.errors import ForeignSchemaError
 from ordertrainer.serve.wal import SegmentWriter, read_segment
 

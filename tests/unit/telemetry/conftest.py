@@ -2,6 +2,7 @@ import random
 import socket
 
 import pytest
+
 from orderd.domain.clock import Instant
 from orderd.domain.faults import Entity, EntityKind, Failure
 from orderd.domain.signals import ENTITY_SIGNALS, HOST_SIGNALS

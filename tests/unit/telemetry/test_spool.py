@@ -1,6 +1,7 @@
 import random
 
 import pytest
+
 from orderd.telemetry.spool import Spool
 
 

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import Final
 
 from orderd.domain.faults import Failure
-
 from ordertrainer.chaos import Experiment, FaultContract, draw
 from ordertrainer.collect.errors import CollectError
 

@@ -7,7 +7,6 @@ import time
 from contextlib import suppress
 
 from orderd.domain.faults import Entity, EntityKind, Failure
-
 from ordertrainer.chaos import ChaosError, Experiment, FaultContract, Void
 from ordertrainer.collect.errors import Discarded
 from ordertrainer.collect.plan import Task

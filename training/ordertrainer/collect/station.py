@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Final
 
 from orderd.domain.faults import EntityKind
-
 from ordertrainer.chaos import Experiment, FaultContract, Injector, PlaybookError
 from ordertrainer.collect.errors import Discarded, HostLost, Interrupted
 from ordertrainer.collect.plan import Task

@@ -10,9 +10,9 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
+
 from orderd.domain.faults import FAILURES
 from orderd.domain.signals import ENTITY_SIGNALS, HOST_SIGNALS, SLOT_AGES_S
-
 from ordertrainer.dataset.windows import LabelledWindow, iter_windows
 
 IGNORE: Final = -1
@@ -36,6 +36,7 @@ class Examples:
         run_id: [N] str.
         fault: [N] str, empty while nothing is injected; a decoy's name while it is there.
         intensity: [N] float32, NaN while nothing is injected.
+        at_s: [N] float64 monotonic seconds of the window on its host; only differences within a run mean anything.
     """
 
     host: NDArray[np.float32]
@@ -48,6 +49,7 @@ class Examples:
     run_id: NDArray[np.str_]
     fault: NDArray[np.str_]
     intensity: NDArray[np.float32]
+    at_s: NDArray[np.float64]
 
     def __len__(self) -> int:
         """Return the number of examples."""
@@ -95,6 +97,7 @@ def pack(labelled: Sequence[LabelledWindow]) -> Examples:
         run_id=np.array([each.label.run_id for each in labelled], np.str_),
         fault=np.array([each.label.fault if each.injected else "" for each in labelled], np.str_),
         intensity=np.array([_intensity(each) for each in labelled], np.float32),
+        at_s=np.array([each.window.at.mono_ns / 1e9 for each in labelled], np.float64),
     )
 
 

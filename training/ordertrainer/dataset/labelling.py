@@ -13,7 +13,6 @@ The rules:
 
 from orderd.domain.faults import EntityKind, Failure
 from orderd.domain.window import Window
-
 from ordertrainer.dataset.labels import Label
 from ordertrainer.dataset.symptoms import EntityView, troubled, visible
 

@@ -15,8 +15,8 @@ from typing import Annotated, Final
 
 import msgspec
 from msgspec import Meta
-from orderd.domain.faults import KIND_OF, Entity, Failure
 
+from orderd.domain.faults import KIND_OF, Entity, Failure
 from ordertrainer.dataset.errors import DatasetError
 from ordertrainer.serve.layout import HOST_ID_SHAPE, Layout
 

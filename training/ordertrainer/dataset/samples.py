@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+
 from orderd.domain.clock import Instant
 from orderd.domain.faults import Entity
 from orderd.domain.signals import schema_digest
 from orderd.domain.values import EntityRow, Sample
-
 from ordertrainer.dataset.errors import DatasetError
 from ordertrainer.serve.layout import ENTITIES, ENTITY_NAMES, HOST_NAMES, SAMPLES, Layout
 

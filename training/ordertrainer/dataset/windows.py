@@ -8,7 +8,6 @@ from pathlib import Path
 
 from orderd.domain.faults import Failure
 from orderd.domain.window import History, Window
-
 from ordertrainer.dataset.labelling import RunLabeller, Truth
 from ordertrainer.dataset.labels import Label, read_labels
 from ordertrainer.dataset.samples import check_compacted, iter_samples

@@ -2,7 +2,6 @@
 
 from orderd.v1.telemetry_pb2 import PushRequest
 from orderd.wire import decision_from_wire, samples_from_wire
-
 from ordertrainer.serve.errors import BatchRefusedError, ForeignSchemaError
 from ordertrainer.serve.layout import BOOT_ID_SHAPE, HOST_ID_SHAPE
 

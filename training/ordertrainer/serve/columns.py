@@ -9,9 +9,9 @@ from typing import Final
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
+
 from orderd.v1.decision_pb2 import Decision
 from orderd.v1.telemetry_pb2 import PushRequest
-
 from ordertrainer.serve.layout import DECISIONS, ENTITIES, ENTITY_NAMES, HOST_NAMES, SAMPLES
 
 Floats = NDArray[np.float32]

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import Final
 
 from orderd.v1.telemetry_pb2 import PushRequest
-
 from ordertrainer.serve.store import Store
 
 LOG = logging.getLogger(__name__)

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Final
 
 import pyarrow as pa
+
 from orderd.domain.signals import ENTITY_SIGNALS, HOST_SIGNALS
 
 HOST_ID_SHAPE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")

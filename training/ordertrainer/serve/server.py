@@ -15,8 +15,8 @@ from typing import Final, Self
 os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
 
 import grpc.aio
-from orderd.v1.telemetry_pb2_grpc import add_TelemetryServiceServicer_to_server
 
+from orderd.v1.telemetry_pb2_grpc import add_TelemetryServiceServicer_to_server
 from ordertrainer.serve.committer import SEGMENT_AGE_S_MAX, Committer
 from ordertrainer.serve.errors import ServeError
 from ordertrainer.serve.service import Ingested, Telemetry

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Final
 
 import msgspec
+
 from orderd.domain.signals import schema_digest
 from orderd.v1.telemetry_pb2 import PushRequest
-
 from ordertrainer.serve.compact import compact
 from ordertrainer.serve.errors import ServeError, StoreLockedError
 from ordertrainer.serve.files import sync_directory
