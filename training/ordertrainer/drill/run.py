@@ -150,7 +150,8 @@ def _break(bench: Bench, course: Course, say: Callable[[str], None]) -> None:
         bench.prober.expect(course.process)
     course.began_ns = time.monotonic_ns()
     try:
-        course.target = bench.injector.inject(course.experiment).entity
+        injected = bench.injector.inject(course.experiment)
+        course.target = injected.entity if course.process else course.target
     except Void as reason:
         course.void = str(reason)
     except ChaosError as error:

@@ -19,7 +19,10 @@ TAKE_TIMEOUT_S = 20.0
 # What comes and goes with every SSH session and every second on a systemd host; none of it says anything about a repair.
 PASSING_UNITS = (".scope", ".slice", ".device", ".automount", ".swap", ".path")
 PASSING_PREFIXES = ("user@", "user-runtime-dir@", "session-", "run-user-", "systemd-tmpfiles-clean", "modprobe@")
+# Started by its socket when a repair is due and gone again when none is; its coming and going is no change to the host.
+PASSING_SERVICES = frozenset({"orderd-exec.service"})
 PASSING_MOUNTS = ("/run/user/", "/run/credentials/")
+PASSING_FILES = ("/srv/data/worker/",)  # the worker's own; it grows with every line the prober has it work off
 PASSING_PROCESSES = frozenset({"sshd", "sshd-session", "(sd-pam)", "systemd", "systemd-userwor", "(udev-worker)"})
 
 
@@ -74,7 +77,7 @@ def residue(before: Snapshot, after: Snapshot) -> list[str]:
         *_units(before.units, after.units),
         *_processes(before, after),
         *(["the nftables rules changed"] if before.nft != after.nft else []),
-        *(f"file {p} of {size} bytes appeared" for p, size in sorted(after.big_files.items()) if p not in before.big_files),
+        *_big_files(before.big_files, after.big_files),
     ]
 
 
@@ -91,13 +94,17 @@ def touched(before: Snapshot, after: Snapshot, but: Set[str]) -> list[str]:
 
 def _touched(before: Snapshot, after: Snapshot, but: Set[str]) -> Iterator[str]:
     for name, was in before.units.items():
-        if name in but or not name.endswith(".service") or name.startswith(PASSING_PREFIXES):
+        if name in but or not name.endswith(".service") or _passes(name):
             continue
         now = after.units.get(name, Unit())
         if not was.active or was.Type == "oneshot":
             continue
         if (was.InvocationID, was.MainPID) != (now.InvocationID, now.MainPID):
             yield f"{name} was {'restarted' if now.active else 'stopped'}"
+
+
+def _passes(unit: str) -> bool:
+    return unit in PASSING_SERVICES or unit.endswith(PASSING_UNITS) or unit.startswith(PASSING_PREFIXES)
 
 
 def _files(before: dict[str, str], after: dict[str, str]) -> Iterator[str]:
@@ -116,7 +123,7 @@ def _lasting(mounts: list[str]) -> set[str]:
 
 def _units(before: dict[str, Unit], after: dict[str, Unit]) -> Iterator[str]:
     for name in sorted(before.keys() | after.keys()):
-        if name.endswith(PASSING_UNITS) or name.startswith(PASSING_PREFIXES):
+        if _passes(name):
             continue
         was, now = before.get(name, Unit()), after.get(name, Unit())
         if now.active and not was.active and (now.Transient == "yes" or name.endswith((".timer", ".service"))):
@@ -129,9 +136,16 @@ def _units(before: dict[str, Unit], after: dict[str, Unit]) -> Iterator[str]:
             yield f"unit {name} is masked"
 
 
+def _big_files(before: dict[str, int], after: dict[str, int]) -> Iterator[str]:
+    for path, size in sorted(after.items()):
+        if path not in before and not path.startswith(PASSING_FILES):
+            yield f"file {path} of {size} bytes appeared"
+
+
 def _processes(before: Snapshot, after: Snapshot) -> Iterator[str]:
     """Yield names that run more often in a unit than before; a restarted service has as many as it had."""
     were = Counter((name, unit) for _, name, unit in before.processes)
-    are = Counter((name, unit) for _, name, unit in after.processes if name not in PASSING_PROCESSES)
+    lasting = (p for p in after.processes if p[1] not in PASSING_PROCESSES and p[2] not in PASSING_SERVICES)
+    are = Counter((name, unit) for _, name, unit in lasting)
     for (name, unit), count in sorted((are - were).items()):
         yield f"{count} more process{'es' if count > 1 else ''} {name!r} in {unit or 'no unit'}"

@@ -1,0 +1,74 @@
+"""How faults, targets and figures are called when people read them. Pure."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from ordertrainer.drill.result import Drill, Run, passed
+
+FAULTS: Final = {
+    "service_kill": "service killed",
+    "service_stop": "service stopped",
+    "service_mask": "service masked",
+    "service_hang": "service hung",
+    "service_crash_loop": "service crash-looping",
+    "disk_fill": "disk filled by a log",
+    "cpu_runaway": "runaway process",
+    "memory_leak": "memory leak",
+    "dns_wrong_server": "wrong DNS server",
+    "clock_step": "clock stepped",
+    "planned_restart": "planned restart",
+    "backup_job": "backup job",
+}
+UNITS: Final = {
+    "nginx.service": "nginx",
+    "redis-server.service": "redis",
+    "postgresql@15-main.service": "PostgreSQL",
+    "drill-worker.service": "worker",
+    "dnsmasq.service": "dnsmasq",
+}
+
+
+def fault_words(fault: str) -> str:
+    """Return how a fault is called."""
+    return FAULTS.get(fault, fault.replace("_", " "))
+
+
+def target_words(target: str) -> str:
+    """Return how a target is called."""
+    kind, _, key = target.partition(":")
+    if kind == "unit":
+        return UNITS.get(key, key.removesuffix(".service"))
+    if kind == "process":
+        return f"process {key.partition(':')[0]}" if key else "a process"
+    return {"resolver": "resolver", "clock": "clock"}.get(kind, key)
+
+
+def seconds_words(value: float | None) -> str:
+    """Return a duration as people say it."""
+    if value is None:
+        return "never"
+    return f"{value * 1000:.0f} ms" if value < 0.995 else f"{value:.1f} s" if value < 99.5 else f"{value:.0f} s"
+
+
+def number(count: int, thing: str) -> str:
+    """Return a count with its thing, in the plural where it has to be."""
+    return f"{count} {thing}{'' if count == 1 else 's'}"
+
+
+def summary_words(drill: Drill) -> str:
+    """Return the verdict of a drill in one line."""
+    faults = [run for run in drill.runs if run.landed and not run.decoy]
+    decoys = [run for run in drill.runs if run.landed and run.decoy]
+    parts = [f"{_count(faults, 'repaired')} of {number(len(faults), 'fault')} repaired"] if faults else []
+    parts += [f"{_count(decoys, 'left_alone')} of {number(len(decoys), 'decoy')} left alone"] if decoys else []
+    parts += [f"{drill.summary.counts.void} void"] if drill.summary.counts.void else []
+    median = drill.summary.seconds.healthy.median
+    parts += [f"healthy again in {seconds_words(median)} (median)"] if median is not None else []
+    touched = drill.summary.counts.touched_healthy
+    parts += [f"something healthy touched in {number(touched, 'run')}"] if touched else []
+    return ("PASSED: " if passed(drill) else "FAILED: ") + (", ".join(parts) or "nothing was run")
+
+
+def _count(runs: list[Run], outcome: str) -> int:
+    return sum(run.outcome == outcome for run in runs)
