@@ -60,7 +60,7 @@ class DisposableHost:
     nspawn: subprocess.Popen[bytes] | None = None
 
     @classmethod
-    def up(  # noqa: PLR0913 - each is an option a person may want to set alone
+    def up(
         cls,
         name: str | None = None,
         *,
