@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 
 import ansible_runner
+
 from orderd.executor.messages import Mode, Outcome, RepairRequest
 from orderd.executor.rig import Rig
 

@@ -3,10 +3,12 @@
 import asyncio
 import json
 import os
+import sys
 from pathlib import Path
 
 import ansible_runner
 import pytest
+
 from orderd.executor.messages import Mode, RepairRequest
 from orderd.executor.rig import Rig
 
@@ -80,10 +82,13 @@ def _warm(rig: Rig, name: str) -> tuple[int | None, list[tuple[str, bool]]]:
 def _stock(private: Path, name: str, folder: Path) -> tuple[int, list[tuple[str, bool]]]:
     (private / "project").mkdir(parents=True)
     (private / "project" / "repair.yml").write_text(_playbook(TASKS[name], folder))
-    environment = {"ANSIBLE_LIBRARY": str(REPAIRS / "library"), "ANSIBLE_MODULE_UTILS": str(REPAIRS / "module_utils")}
-    path = f"{Path(os.sys.executable).parent}:/usr/sbin:/usr/bin:/sbin:/bin"
+    environment = {
+        "PATH": f"{Path(sys.executable).parent}:/usr/sbin:/usr/bin:/sbin:/bin",
+        "ANSIBLE_LIBRARY": str(REPAIRS / "library"),
+        "ANSIBLE_MODULE_UTILS": str(REPAIRS / "module_utils"),
+    }
     run = ansible_runner.run(
-        private_data_dir=str(private), playbook="repair.yml", inventory="localhost,", quiet=True, envvars={"PATH": path} | environment
+        private_data_dir=str(private), playbook="repair.yml", inventory="localhost,", quiet=True, envvars=environment
     )
     kinds = {"runner_on_ok": "ok", "runner_on_failed": "failed", "runner_on_skipped": "skipped"}
     ended = [event for event in run.events if event["event"] in kinds]

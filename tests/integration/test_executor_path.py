@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
+
 from orderd.errors import ExecutorError, RepairRefusedError
 from orderd.executor.client import ExecutorClient
 from orderd.executor.messages import Accepted, Finished, Mode, Outcome, RepairRequest, Started
@@ -29,15 +30,15 @@ _ids = itertools.count()
 def rig(tmp_path_factory):
     rig = Rig(root=tmp_path_factory.mktemp("rig"))
     mark = rig.root / "mark"
-    rig.add_repair("touches", PLAY + f"    - name: Touch\n      ansible.builtin.command: {{cmd: touch {mark}, creates: {mark}}}\n")
+    touch = f"{{cmd: touch {mark}, creates: {mark}}}"
+    rig.add_repair("touches", PLAY + f"    - name: Touch\n      ansible.builtin.command: {touch}\n")
     rig.add_repair("fails", PLAY + "    - name: Fail\n      ansible.builtin.fail: {msg: because}\n")
     rig.add_repair("broken", "- hosts: localhost\n  tasks: 7\n")
     rig.add_repair("sleeps", PLAY + "    - name: Sleep\n      ansible.builtin.command: sleep 60\n", deadline_s=1)
     rig.add_repair("prompts", PLAY + "    - name: Ask\n      ansible.builtin.command: sh -c 'read answer'\n")
     rig.add_repair("changed_later", PLAY + "    - name: Nothing\n      ansible.builtin.command: /bin/true\n")
-    rig.add_repair(
-        "tells_where", PLAY + "    - name: Where\n      ansible.builtin.debug:\n        msg: \"{{ lookup('env', 'ANSIBLE_LOCAL_TEMP') }}\"\n"
-    )
+    where = "{{ lookup('env', 'ANSIBLE_LOCAL_TEMP') }}"
+    rig.add_repair("tells_where", PLAY + f'    - name: Where\n      ansible.builtin.debug:\n        msg: "{where}"\n')
     with rig:
         yield rig
 

@@ -9,8 +9,9 @@ import shutil
 import time
 from pathlib import Path
 
-import orderd
 import pytest
+
+import orderd
 from orderd.catalogue import manifest
 from orderd.executor.rig import Rig
 from ordertrainer.ground import DisposableHost, missing_packages, unwinding
@@ -53,8 +54,8 @@ except ExecutorError as error:
     print('{"error": "%s"}' % type(error).__name__)
 """
 UNITS = {
-    "orderd-zygote.service": "[Service]\nType=notify\nExecStart={python} -m orderd.executor.zygote\nRestart=always\nRestartSec=0\n"
-    "KillMode=process\nEnvironment=PYTHONPATH={home}/site\n",
+    "orderd-zygote.service": "[Service]\nType=notify\nExecStart={python} -m orderd.executor.zygote\nRestart=always\n"
+    "RestartSec=0\nKillMode=process\nEnvironment=PYTHONPATH={home}/site\n",
     "orderd-exec.service": "[Service]\nExecStart={python} -m orderd.executor\nEnvironment=PYTHONPATH={home}/site\n"
     "RuntimeDirectory=orderd-exec\nRuntimeDirectoryPreserve=yes\n",
     "orderd-exec.socket": "[Socket]\nListenSequentialPacket=/run/orderd-exec/exec.sock\n",

@@ -31,28 +31,28 @@ class _Strict(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """What every part of a contract has in common: nothing unknown, nothing mutable."""
 
 
-class _Comparison(_Strict, kw_only=True):
+class _Comparison(_Strict, frozen=True, kw_only=True):
     signal: str
     op: Op
     value: float
     missing_holds: bool = False
 
 
-class _Alternatives(_Strict, kw_only=True):
+class _Alternatives(_Strict, frozen=True, kw_only=True):
     any: Annotated[tuple[_Comparison, ...], msgspec.Meta(min_length=1, max_length=8)]
 
 
 _Conditions = Annotated[tuple[_Alternatives, ...], msgspec.Meta(max_length=16)]
 
 
-class _Verify(_Strict, kw_only=True):
+class _Verify(_Strict, frozen=True, kw_only=True):
     healthy: _Conditions
     hold_s: Seconds
     within_s: Seconds
     absent_is_healthy: bool = False
 
 
-class _Contract(_Strict, kw_only=True):
+class _Contract(_Strict, frozen=True, kw_only=True):
     name: str
     summary: Text
     repairs: Annotated[tuple[Failure, ...], msgspec.Meta(min_length=1)]

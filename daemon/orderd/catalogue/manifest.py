@@ -86,7 +86,8 @@ def load(file: Path) -> Manifest:
 def _check_owner(status: os.stat_result, file: Path) -> None:
     """Refuse a manifest that another user could have written: trust in it is trust in whoever can write it."""
     if status.st_uid not in {0, os.geteuid()} or status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-        msg = f"{file}: owner {status.st_uid}, mode {stat.S_IMODE(status.st_mode):o}; allowed: owned by root, writable by it alone"
+        mode = stat.S_IMODE(status.st_mode)
+        msg = f"{file}: owner {status.st_uid}, mode {mode:o}; allowed: owned by root, writable by it alone"
         raise CatalogueError(msg)
 
 

@@ -133,11 +133,13 @@ class Admission:
         if self._ledger.has_run(key):
             raise Refusal(Code.ALREADY_RUN, f"{key}: was already started; a repair runs once")
         if not self._ledger.allows():
-            raise Refusal(Code.RATE_LIMITED, f"more than executor.repairs_per_minute = {self._config.executor.repairs_per_minute}")
+            limit = self._config.executor.repairs_per_minute
+            raise Refusal(Code.RATE_LIMITED, f"more than executor.repairs_per_minute = {limit}")
         try:
             self._ledger.record(key)
         except OSError as error:
-            raise Refusal(Code.RATE_LIMITED, f"{error.filename}: {error.strerror}; an unrecorded repair does not start") from error
+            why = f"{error.filename}: {error.strerror}; a repair that cannot be remembered does not start"
+            raise Refusal(Code.NOT_RECORDED, why) from error
 
     def _job(self, request: RepairRequest, target: Entity, playbook: str) -> Job:
         return Job(

@@ -19,7 +19,7 @@ class Channel:
 
     def __init__(self, sock: socket.socket) -> None:
         """Take over a connected socket."""
-        sock.setblocking(False)
+        sock.settimeout(0)
         self._sock = sock
 
     @classmethod
@@ -31,7 +31,7 @@ class Channel:
         """
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_CLOEXEC)
         try:
-            sock.setblocking(False)
+            sock.settimeout(0)
             await asyncio.get_running_loop().sock_connect(sock, path)
         except BaseException:
             sock.close()
@@ -42,11 +42,11 @@ class Channel:
         """Send one message."""
         await asyncio.get_running_loop().sock_sendall(self._sock, encode(message))
 
-    async def receive(self, kind: type[T]) -> T | None:
+    async def receive(self, decoder: msgspec.json.Decoder[T]) -> T | None:
         """Receive one message.
 
         Args:
-            kind: the message type or union that is allowed now.
+            decoder: of the messages that are allowed now.
 
         Returns:
             The message, None when the other side has closed.
@@ -58,7 +58,7 @@ class Channel:
             datagram = await asyncio.get_running_loop().sock_recv(self._sock, MESSAGE_BYTES_MAX)
         except ConnectionResetError:
             return None
-        return msgspec.json.decode(datagram, type=kind) if datagram else None
+        return decoder.decode(datagram) if datagram else None
 
     def close(self) -> None:
         """Close the socket."""

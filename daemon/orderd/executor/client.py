@@ -5,16 +5,24 @@ Imports neither ansible nor D-Bus, so that orderd stays small.
 
 import asyncio
 from collections.abc import Callable
-from typing import Final
+from typing import Final, TypeVar
 
 import msgspec
 
 from orderd.errors import ExecutorError, RepairRefusedError
 from orderd.executor.channel import Channel
-from orderd.executor.messages import Awake, Finished, Outcome, RepairRequest, Reply, Request, Wake
+from orderd.executor.messages import REPLIES, Awake, Finished, Outcome, RepairRequest, Reply, Request, Wake
 
 GRACE_S: Final = 5.0
 """How long after a repair's deadline an answer is still expected: the executor promises one within two seconds."""
+
+
+R = TypeVar("R", Awake, Finished)
+OnEvent = Callable[[Reply], None]
+
+
+def _ignore(_event: Reply) -> None:
+    """Take an event and do nothing with it."""
 
 
 class ExecutorClient:
@@ -24,7 +32,7 @@ class ExecutorClient:
         """Remember where orderd-exec listens."""
         self._path = socket_path
 
-    async def repair(self, request: RepairRequest, on_event: Callable[[Reply], None] = lambda _event: None) -> Finished:
+    async def repair(self, request: RepairRequest, on_event: OnEvent = _ignore) -> Finished:
         """Have one repair run and wait for its end.
 
         Args:
@@ -38,7 +46,7 @@ class ExecutorClient:
             RepairRefusedError: it was refused; nothing was touched.
             ExecutorError: the executor is unreachable or broke off; whether the host was touched is unknown.
         """
-        finished: Finished = await self._converse(request, Finished, request.deadline_s + GRACE_S, on_event)
+        finished = await self._converse(request, Finished, request.deadline_s + GRACE_S, on_event)
         if finished.outcome is Outcome.REFUSED:
             raise RepairRefusedError(str(finished.code), finished.detail)
         return finished
@@ -55,9 +63,9 @@ class ExecutorClient:
         Raises:
             ExecutorError: it is unreachable or did not answer in time.
         """
-        return await self._converse(Wake(), Awake, timeout_s, lambda _event: None)
+        return await self._converse(Wake(), Awake, timeout_s, _ignore)
 
-    async def _converse(self, request: Request, last: type, timeout_s: float, on_event: Callable[[Reply], None]) -> Reply:  # type: ignore[valid-type]
+    async def _converse(self, request: Request, last: type[R], timeout_s: float, on_event: OnEvent) -> R:
         try:
             async with asyncio.timeout(timeout_s):
                 return await self._exchange(request, last, on_event)
@@ -71,14 +79,16 @@ class ExecutorClient:
             msg = f"{self._path}: answered with something that is no message ({error}); do the versions match?"
             raise ExecutorError(msg) from error
 
-    async def _exchange(self, request: Request, last: type, on_event: Callable[[Reply], None]) -> Reply:
+    async def _exchange(self, request: Request, last: type[R], on_event: OnEvent) -> R:
         channel = await Channel.connect(self._path)
         try:
             await channel.send(request)
-            while (event := await channel.receive(Reply)) is not None:
+            while (event := await channel.receive(REPLIES)) is not None:
                 on_event(event)
-                if isinstance(event, last | Finished):
+                if isinstance(event, last):
                     return event
+                if isinstance(event, Finished):
+                    raise RepairRefusedError(str(event.code), event.detail)
         finally:
             channel.close()
         msg = f"{self._path}: closed before the end; whether the repair ran is unknown"

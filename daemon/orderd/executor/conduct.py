@@ -11,13 +11,13 @@ from orderd.errors import ExecutorError
 from orderd.executor.admission import Admitted
 from orderd.executor.channel import Channel
 from orderd.executor.messages import (
+    JOB_REPLIES,
     Code,
     Finished,
     Forked,
     Go,
     JobDone,
     JobRefused,
-    JobReply,
     Outcome,
     Started,
     cut,
@@ -90,10 +90,10 @@ class Conductor:
         try:
             async with asyncio.timeout(FORKED_WITHIN_S):
                 await channel.send(run.admitted.job)
-                forked = await channel.receive(Forked)
+                forked = await channel.receive(JOB_REPLIES)
         except (TimeoutError, OSError, msgspec.DecodeError) as error:
             raise Refusal(Code.ZYGOTE_UNAVAILABLE, f"{self._zygote_socket}: {type(error).__name__} {error}") from error
-        if forked is None:
+        if not isinstance(forked, Forked):
             raise Refusal(Code.ZYGOTE_UNAVAILABLE, f"{self._zygote_socket}: closed; see the journal of orderd-zygote.service")
         run.lap("fork")
         return forked.pid
@@ -111,7 +111,7 @@ class Conductor:
     async def _reply(self, channel: Channel, run: "_Run") -> JobDone | JobRefused | None:
         try:
             async with asyncio.timeout(run.admitted.deadline_s + SECOND_LINE_S):
-                reply = await channel.receive(JobReply)
+                reply = await channel.receive(JOB_REPLIES)
         except (TimeoutError, OSError):
             reply = None
         run.lap("run")

@@ -54,6 +54,7 @@ class Code(StrEnum):
     BUSY = "busy"
     RATE_LIMITED = "rate_limited"
     ALREADY_RUN = "already_run"
+    NOT_RECORDED = "not_recorded"
     HASH_MISMATCH = "hash_mismatch"
     SCOPE_FAILED = "scope_failed"
     ZYGOTE_UNAVAILABLE = "zygote_unavailable"
@@ -68,7 +69,7 @@ class _Message(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Base of all messages: a type tag, nothing unknown, nothing mutable."""
 
 
-class RepairRequest(_Message, kw_only=True, tag="repair"):
+class RepairRequest(_Message, frozen=True, kw_only=True, tag="repair"):
     """One repair asked for.
 
     Attributes:
@@ -86,11 +87,11 @@ class RepairRequest(_Message, kw_only=True, tag="repair"):
     mode: Mode
 
 
-class Wake(_Message, kw_only=True, tag="wake"):
+class Wake(_Message, frozen=True, kw_only=True, tag="wake"):
     """Asks for nothing: has systemd start the executor before the first repair is needed."""
 
 
-class Awake(_Message, kw_only=True, tag="awake"):
+class Awake(_Message, frozen=True, kw_only=True, tag="awake"):
     """Answers Wake.
 
     Attributes:
@@ -104,13 +105,13 @@ class Awake(_Message, kw_only=True, tag="awake"):
     zygote: bool
 
 
-class Accepted(_Message, kw_only=True, tag="accepted"):
+class Accepted(_Message, frozen=True, kw_only=True, tag="accepted"):
     """The request passed every check; nothing has been touched yet."""
 
     repair_id: RepairId
 
 
-class Started(_Message, kw_only=True, tag="started"):
+class Started(_Message, frozen=True, kw_only=True, tag="started"):
     """The playbook is running.
 
     Attributes:
@@ -121,7 +122,7 @@ class Started(_Message, kw_only=True, tag="started"):
     scope: str
 
 
-class Task(_Message, kw_only=True, tag="task"):
+class Task(_Message, frozen=True, kw_only=True, tag="task"):
     """How one task ended.
 
     Attributes:
@@ -137,7 +138,7 @@ class Task(_Message, kw_only=True, tag="task"):
     msg: str
 
 
-class Finished(_Message, kw_only=True, tag="finished"):
+class Finished(_Message, frozen=True, kw_only=True, tag="finished"):
     """The last message of every request; when it arrives, no process of the repair is left.
 
     Attributes:
@@ -160,7 +161,7 @@ class Finished(_Message, kw_only=True, tag="finished"):
     seconds: dict[str, float] = {}
 
 
-class Job(_Message, kw_only=True, tag="job"):
+class Job(_Message, frozen=True, kw_only=True, tag="job"):
     """What the zygote is to run.
 
     Attributes:
@@ -184,24 +185,24 @@ class Job(_Message, kw_only=True, tag="job"):
     tmpfs_bytes: int
 
 
-class Go(_Message, kw_only=True, tag="go"):
+class Go(_Message, frozen=True, kw_only=True, tag="go"):
     """The forked process is where it has to be: let it run."""
 
 
-class Forked(_Message, kw_only=True, tag="forked"):
+class Forked(_Message, frozen=True, kw_only=True, tag="forked"):
     """The process that will run the job exists and waits for Go."""
 
     pid: int
 
 
-class JobRefused(_Message, kw_only=True, tag="job_refused"):
+class JobRefused(_Message, frozen=True, kw_only=True, tag="job_refused"):
     """The job was not run; nothing was touched."""
 
     code: Code
     detail: str
 
 
-class JobDone(_Message, kw_only=True, tag="job_done"):
+class JobDone(_Message, frozen=True, kw_only=True, tag="job_done"):
     """The playbook ended by itself."""
 
     rc: int
@@ -213,6 +214,11 @@ class JobDone(_Message, kw_only=True, tag="job_done"):
 Request = RepairRequest | Wake
 Reply = Awake | Accepted | Started | Finished
 JobReply = Forked | JobDone | JobRefused
+
+REQUESTS: Final[msgspec.json.Decoder[Request]] = msgspec.json.Decoder(Request)
+REPLIES: Final[msgspec.json.Decoder[Reply]] = msgspec.json.Decoder(Reply)
+JOBS: Final[msgspec.json.Decoder[Job]] = msgspec.json.Decoder(Job)
+JOB_REPLIES: Final[msgspec.json.Decoder[JobReply]] = msgspec.json.Decoder(JobReply)
 
 
 def encode(message: msgspec.Struct) -> bytes:

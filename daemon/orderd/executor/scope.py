@@ -8,9 +8,13 @@ import asyncio
 import contextlib
 import os
 import signal
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol
+
+from dbus_fast import BusType, Message, MessageType, Variant
+from dbus_fast.aio import MessageBus
 
 from orderd.config.schema import ExecutorConfig
 from orderd.errors import ExecutorError
@@ -21,6 +25,7 @@ TERM_TO_KILL_S: Final = 0.5
 _ADOPTED_WITHIN_S: Final = 2.0
 _GONE_WITHIN_S: Final = 1.5
 _POLL_S: Final = 0.002
+_NO_SUCH_UNIT: Final = "org.freedesktop.systemd1.NoSuchUnit"
 
 
 class Scopes(Protocol):
@@ -104,7 +109,7 @@ class SystemdScopes:
     def __init__(self, limits: Limits) -> None:
         """Hold the limits; connect on first use."""
         self._limits = limits
-        self._bus: Any = None
+        self._bus: MessageBus | None = None
 
     @classmethod
     def of(cls, config: ExecutorConfig) -> "SystemdScopes":
@@ -136,18 +141,16 @@ class SystemdScopes:
     async def end_all(self) -> None:
         """End every scope with our prefix; see :class:`Scopes`."""
         reply = await self._call("ListUnitsByPatterns", "asas", [[], [f"{SCOPE_PREFIX}*.scope"]])
-        for unit in reply.body[0]:
+        for unit in reply.body[0] if reply else ():
             await self.end(unit[0], 0)
 
     def _properties(self, name: str, pid: int, deadline_s: float) -> list[Any]:
-        from dbus_fast import Variant
-
         values = {
             "Description": Variant("s", f"orderd repair {name}"),
             "PIDs": Variant("au", [pid]),
             "Slice": Variant("s", SLICE),
             "KillMode": Variant("s", "control-group"),
-            "SendSIGKILL": Variant("b", True),
+            "SendSIGKILL": Variant("b", True),  # noqa: FBT003  takes no keyword
             "RuntimeMaxUSec": Variant("t", round(deadline_s * 1e6)),
             "TimeoutStopUSec": Variant("t", round(TERM_TO_KILL_S * 1e6)),
             "TasksMax": Variant("t", self._limits.tasks_max),
@@ -165,14 +168,12 @@ class SystemdScopes:
             await asyncio.sleep(_POLL_S)
         return True
 
-    async def _call(self, member: str, signature: str, body: list[Any], *, missing_is_fine: bool = False) -> Any:  # noqa: ANN401
+    async def _call(self, member: str, signature: str, body: list[Any], *, missing_is_fine: bool = False) -> Message | None:
         """Call systemd's manager.
 
         Returns:
             Its reply, None when the unit does not exist and that is fine.
         """
-        from dbus_fast import Message, MessageType
-
         bus = await self._connected()
         message = Message(
             destination="org.freedesktop.systemd1",
@@ -185,15 +186,12 @@ class SystemdScopes:
         reply = await bus.call(message)
         if reply.message_type is not MessageType.ERROR:
             return reply
-        if missing_is_fine and reply.error_name in {"org.freedesktop.systemd1.NoSuchUnit"}:
+        if missing_is_fine and reply.error_name == _NO_SUCH_UNIT:
             return None
         msg = f"systemd {member} {body[0]}: {reply.error_name}: {' '.join(map(str, reply.body))}"
         raise ExecutorError(msg)
 
-    async def _connected(self) -> Any:  # noqa: ANN401  dbus_fast is imported late: it is half of this program's size
-        from dbus_fast import BusType
-        from dbus_fast.aio import MessageBus
-
+    async def _connected(self) -> MessageBus:
         if self._bus is None or not self._bus.connected:
             try:
                 self._bus = await MessageBus(bus_type=BusType.SYSTEM).connect()
@@ -210,7 +208,7 @@ def _is_in(pid: int, scope: str) -> bool:
         return False
 
 
-async def _until(condition: Any, within_s: float) -> bool:  # noqa: ANN401
+async def _until(condition: Callable[[], bool], within_s: float) -> bool:
     loop = asyncio.get_running_loop()
     give_up = loop.time() + within_s
     while not condition():

@@ -15,13 +15,13 @@ from orderd.executor.admission import Admission
 from orderd.executor.channel import Channel
 from orderd.executor.conduct import Conductor
 from orderd.executor.messages import (
+    REQUESTS,
     Accepted,
     Awake,
     Code,
     Finished,
     Outcome,
     RepairRequest,
-    Request,
     Wake,
     cut,
 )
@@ -45,7 +45,7 @@ class Server:
             conductor: runs it.
             users: user ids that may ask.
         """
-        listener.setblocking(False)
+        listener.settimeout(0)
         self._listener = listener
         self._admission = admission
         self._conductor = conductor
@@ -90,16 +90,19 @@ class Server:
             return
         try:
             async with asyncio.timeout(REQUEST_WITHIN_S):
-                request = await channel.receive(Request)
+                request = await channel.receive(REQUESTS)
         except TimeoutError:
             return
         except msgspec.DecodeError as error:
             await channel.send(_refused("", Code.BAD_REQUEST, cut(error)))
             return
-        if isinstance(request, Wake):
-            await channel.send(await self._awake())
-        elif isinstance(request, RepairRequest):
-            await self._repair(channel, request)
+        match request:
+            case Wake():
+                await channel.send(await self._awake())
+            case RepairRequest():
+                await self._repair(channel, request)
+            case None:
+                return
 
     async def _awake(self) -> Awake:
         playbooks = self._admission.playbooks
@@ -144,7 +147,7 @@ def _log(request: RepairRequest, finished: Finished) -> None:
     """Leave one line in the system's journal, whatever orderd itself records."""
     line = f"{request.repair_id} {request.mode} {request.playbook} {request.target}: {finished.outcome}"
     reason = f" {finished.code} {finished.detail}" if finished.code else ""
-    print(f"{line}{reason} in {finished.seconds.get('total', 0.0):.3f} s", file=sys.stderr, flush=True)
+    sys.stderr.write(f"{line}{reason} in {finished.seconds.get('total', 0.0):.3f} s\n")
 
 
 def user_ids(names: tuple[str, ...], *, file: str) -> frozenset[int]:

@@ -3,6 +3,7 @@
 import os
 import socket
 import struct
+from pathlib import Path
 from typing import Final
 
 _UCRED: Final = struct.Struct("3i")
@@ -25,15 +26,14 @@ def listening_socket(path: str, *, mode: int) -> socket.socket:
     if os.environ.get("LISTEN_PID") == str(os.getpid()) and os.environ.get("LISTEN_FDS") == "1":
         for name in ("LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"):
             os.environ.pop(name, None)
-        os.set_inheritable(_FIRST_PASSED_FD, False)
+        os.set_inheritable(_FIRST_PASSED_FD, False)  # noqa: FBT003  takes no keyword
         return socket.socket(fileno=_FIRST_PASSED_FD)
     return _listen(path, mode)
 
 
 def _listen(path: str, mode: int) -> socket.socket:
-    os.makedirs(os.path.dirname(path), mode=0o755, exist_ok=True)
-    if os.path.exists(path):
-        os.unlink(path)
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    Path(path).unlink(missing_ok=True)
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_CLOEXEC)
     before = os.umask(0o777 & ~mode)
     try:

@@ -2,9 +2,13 @@
 
 import argparse
 import os
+import socket
 import sys
 from pathlib import Path
 
+from orderd.config import load
+from orderd.config.load import DEFAULT_PATH
+from orderd.executor.notify import notify
 from orderd.executor.sockets import listening_socket
 from orderd.executor.zygote.preload import preload
 
@@ -12,7 +16,7 @@ from orderd.executor.zygote.preload import preload
 def main(argv: list[str] | None = None) -> int:
     """Load Ansible, then serve until SIGTERM."""
     parser = argparse.ArgumentParser(prog="orderd-zygote", description=__doc__)
-    parser.add_argument("--config", type=Path, default=Path("/etc/orderd/orderd.toml"), help="orderd.toml, for the paths")
+    parser.add_argument("--config", type=Path, default=DEFAULT_PATH, help="orderd.toml, for the paths")
     parser.add_argument("--socket", help="where to listen (default: executor.zygote_socket)")
     parser.add_argument("--work-dir", type=Path, help="parent of all workspaces (default: executor.work_dir)")
     arguments = parser.parse_args(argv)
@@ -27,14 +31,11 @@ def main(argv: list[str] | None = None) -> int:
 def _paths(arguments: argparse.Namespace) -> tuple[str, Path]:
     if arguments.socket and arguments.work_dir:
         return arguments.socket, arguments.work_dir
-    from orderd.config import load
-
     executor = load(arguments.config).executor
     return arguments.socket or executor.zygote_socket, arguments.work_dir or Path(executor.work_dir)
 
 
-def _serve(listener, work_dir: Path, notify_socket: str) -> None:
-    from orderd.executor.notify import notify
+def _serve(listener: socket.socket, work_dir: Path, notify_socket: str) -> None:
     from orderd.executor.zygote.server import Zygote
 
     zygote = Zygote(listener, work_dir)

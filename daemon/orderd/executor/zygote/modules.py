@@ -6,10 +6,14 @@ that need more than that (become, async, another connection, an environment of t
 the stock path. tests/integration/test_executor_equivalence.py holds both paths to the same results.
 """
 
+# Ansible has no public seam where a module is run, and types its fields as whatever a playbook may hold.
+# pyright: reportPrivateUsage=false, reportArgumentType=false
+
 import importlib
 import json
 import os
 import sys
+from pathlib import Path
 from typing import Any, Final
 
 from ansible.module_utils._internal._ansiballz import _loader
@@ -37,13 +41,13 @@ def run_modules_in_forks(library: str, module_utils: str) -> None:
     ActionBase._execute_module = _execute_module  # type: ignore[method-assign]
 
 
-def _execute_module(
+def _execute_module(  # noqa: PLR0917  the signature is Ansible's
     self: ActionBase,
     module_name: str | None = None,
     module_args: dict[str, Any] | None = None,
     tmp: object = None,
     task_vars: dict[str, Any] | None = None,
-    persist_files: bool = False,  # noqa: FBT001, FBT002  the signature is Ansible's
+    persist_files: bool = False,  # noqa: FBT001, FBT002
     delete_remote_tmp: object = None,
     wrap_async: bool = False,  # noqa: FBT001, FBT002
     ignore_unknown_opts: bool = False,  # noqa: FBT001, FBT002
@@ -77,14 +81,10 @@ def _importable_name(action: ActionBase, name: str) -> str | None:
     if not context.resolved or path is None or not path.endswith(".py"):
         return None
     folders = importlib.import_module("ansible.modules").__path__
-    if os.path.dirname(path) not in folders or not _is_new_style(path):
+    file = Path(path)
+    if str(file.parent) not in folders or _NEW_STYLE not in file.read_bytes():
         return None
-    return "ansible.modules." + os.path.basename(path).removesuffix(".py")
-
-
-def _is_new_style(path: str) -> bool:
-    with open(path, "rb") as stream:
-        return _NEW_STYLE in stream.read()
+    return f"ansible.modules.{file.stem}"
 
 
 def _run_forked(fqn: str, payload: bytes) -> tuple[str, str, int]:
@@ -99,10 +99,10 @@ def _run_forked(fqn: str, payload: bytes) -> tuple[str, str, int]:
     if pid == 0:
         _become_module(fqn, payload, out_write, error_file)
     os.close(out_write)
-    with open(out_read, "rb") as stream:
+    with os.fdopen(out_read, "rb") as stream:
         out = stream.read()
     _pid, status = os.waitpid(pid, 0)
-    with open(error_file, "rb") as stream:
+    with os.fdopen(error_file, "rb") as stream:
         stream.seek(0)
         error = stream.read()
     return out.decode(errors="surrogateescape"), error.decode(errors="surrogateescape"), os.waitstatus_to_exitcode(status)

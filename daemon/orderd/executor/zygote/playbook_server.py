@@ -59,11 +59,16 @@ def _take_over(connection: socket.socket) -> list[str]:
     arguments, environment = rest[: int(count)], rest[int(count) :]
     os.chdir(directory)
     os.environ.clear()
-    os.environ.update(os.fsdecode(pair).split("=", 1) for pair in environment)
+    os.environ.update(_pair(entry) for entry in environment)
     for target, descriptor in enumerate(_descriptors(ancillary)):
         os.dup2(descriptor, target)
         os.close(descriptor)
     return [os.fsdecode(argument) for argument in arguments]
+
+
+def _pair(entry: bytes) -> tuple[str, str]:
+    name, _, value = os.fsdecode(entry).partition("=")
+    return name, value
 
 
 def _descriptors(ancillary: list[tuple[int, int, bytes]]) -> "array[int]":

@@ -46,7 +46,7 @@ _MODULES: Final = (
 )
 _PLUGINS: Final = {
     "connection_loader": ("local",),
-    "action_loader": ("normal", "command", "shell", "service", "systemd", "copy", "template", "debug", "set_fact", "assert", "fail"),
+    "action_loader": ("normal", "command", "shell", "service", "copy", "template", "debug", "set_fact", "assert", "fail"),
     "strategy_loader": ("linear",),
     "shell_loader": ("sh",),
     "callback_loader": ("default", "minimal"),
@@ -72,13 +72,17 @@ def _load_plugins() -> None:
     from ansible import constants
     from ansible.plugins import loader
 
-    loader.init_plugin_loader(constants.COLLECTIONS_PATHS)
+    loader.init_plugin_loader(getattr(constants, "COLLECTIONS_PATHS"))  # noqa: B009  made when Ansible is imported
     _never_initialise_again()
     for name, plugins in _PLUGINS.items():
         for plugin in plugins:
             getattr(loader, name).get(plugin, class_only=True)
     list(loader.filter_loader.all())
     list(loader.test_loader.all())
+
+
+def _already_done(*_arguments: object, **_options: object) -> None:
+    """Stand in for init_plugin_loader."""
 
 
 def _never_initialise_again() -> None:
@@ -88,5 +92,5 @@ def _never_initialise_again() -> None:
 
     for module in (ansible.cli, ansible.cli.playbook):
         if hasattr(module, "init_plugin_loader"):
-            module.init_plugin_loader = lambda *_args, **_kwargs: None
+            setattr(module, "init_plugin_loader", _already_done)  # noqa: B010  not every version of Ansible has it
     warnings.filterwarnings("ignore", message=".*CollectionFinder.*")

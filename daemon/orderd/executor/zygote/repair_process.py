@@ -5,6 +5,7 @@ import os
 import socket
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Final
 
 import msgspec
@@ -32,6 +33,7 @@ _STATUS_OF_EVENT: Final = {
     "runner_on_unreachable": "unreachable",
 }
 _OUTPUT_TAIL_BYTES: Final = 4096
+_NO_STATUS: Final = 254
 
 
 def run(connection: socket.socket, job: Job) -> None:
@@ -89,8 +91,8 @@ class _Events:
         if status is not None:
             data = event.get("event_data", {})
             result = data.get("res", {})
-            changed = result.get("changed") is True
-            self.tasks.append(Task(name=cut(data.get("task", ""), NAME_MAX), status=status, changed=changed, msg=_message(result)))
+            name = cut(data.get("task", ""), NAME_MAX)
+            self.tasks.append(Task(name=name, status=status, changed=result.get("changed") is True, msg=_message(result)))
         return False
 
 
@@ -101,8 +103,8 @@ def _message(result: dict[str, Any]) -> str:
 def _run_playbook(job: Job, workspace: Workspace, events: _Events) -> int:
     """Run the playbook through ansible_runner.
 
-    The run uses the runner's subprocess mode. Its default mode drives a pseudo-terminal, whose closing sleeps cost 50 to 160 ms and
-    whose prompts we never answer. ``run()`` is not used: it replaces the process's signal handlers.
+    The run uses the runner's subprocess mode. Its default mode drives a pseudo-terminal, whose closing sleeps cost 50 to 160 ms
+    and whose prompts we never answer. ``run()`` is not used: it replaces the process's signal handlers.
 
     Returns:
         The exit status of ansible-playbook.
@@ -122,10 +124,10 @@ def _run_playbook(job: Job, workspace: Workspace, events: _Events) -> int:
     )
     config.prepare()
     config.runner_mode = "subprocess"
-    with open(os.devnull, "rb") as nothing:
+    with Path(os.devnull).open("rb") as nothing:
         config.input_fd = nothing.fileno()  # type: ignore[attr-defined]
         _status, rc = Runner(config, event_handler=events.handle, remove_partials=False).run()
-    return int(rc)
+    return _NO_STATUS if rc is None else rc
 
 
 def _explain(rc: int, events: _Events, workspace: Workspace) -> str:

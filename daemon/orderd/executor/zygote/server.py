@@ -14,12 +14,16 @@ from typing import Final, NoReturn
 
 import msgspec
 
+from orderd.executor.messages import JOBS, MESSAGE_BYTES_MAX, Job
 from orderd.executor.sockets import peer_uid
-from orderd.executor.messages import MESSAGE_BYTES_MAX, Job
 from orderd.executor.zygote import repair_process, workspace
 
 _JOB_WITHIN_S: Final = 2.0
 _SWEEP_S: Final = 0.25
+
+
+def _only_wake(_number: int, _frame: object) -> None:
+    """Handle SIGCHLD by doing nothing: only a signal with a handler writes to the wake-up descriptor."""
 
 
 class Zygote:
@@ -42,7 +46,7 @@ class Zygote:
     def serve(self) -> None:
         """Serve until told to stop by SIGTERM; running repairs stay in their scopes."""
         signal.set_wakeup_fd(self._wake_write)
-        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.signal(signal.SIGCHLD, _only_wake)
         signal.signal(signal.SIGTERM, self._stop)
         signal.signal(signal.SIGINT, self._stop)
         poll = select.poll()
@@ -70,9 +74,9 @@ class Zygote:
                 datagram = connection.recv(MESSAGE_BYTES_MAX)
                 if not datagram:
                     return  # somebody only asked whether we listen
-                job = msgspec.json.decode(datagram, type=Job)
+                job = JOBS.decode(datagram)
             except (OSError, msgspec.DecodeError) as error:
-                print(f"job refused: {error}", file=sys.stderr, flush=True)
+                sys.stderr.write(f"job refused: {error}\n")
                 return
             self._fork(connection, job)
 

@@ -1,13 +1,12 @@
 """Stands in for ansible-playbook on PATH: hands arguments, environment and stdio to the playbook server, returns its status.
 
-Started by ansible_runner in every repair, so it imports nothing but two built-in modules: with ``-I -S`` it takes 7 ms. The socket
+Started by ansible_runner in every repair, so it imports nothing but built-in modules: with ``-I -S`` it takes 7 ms. The socket
 lies beside it in the workspace. Kept apart from the package: it is copied into the workspace and run as a file.
 """
 
+import _socket
 import posix
 import sys
-
-import _socket
 
 FIELD = b"\0"
 

@@ -73,16 +73,17 @@ class Workspace:
 
     def environment(self) -> dict[str, str]:
         """Return the environment variables that keep Ansible inside the workspace."""
+        root, scratch = str(self.root), str(self.root / "tmp")
         return {
-            "PATH": f"{self.root}/bin:{os.environ['PATH']}",
-            "HOME": f"{self.root}/home",
-            "TMPDIR": f"{self.root}/tmp",
-            "ANSIBLE_HOME": f"{self.root}/home/.ansible",
-            "ANSIBLE_LOCAL_TEMP": f"{self.root}/tmp",
-            "ANSIBLE_REMOTE_TEMP": f"{self.root}/tmp",
-            "ANSIBLE_ASYNC_DIR": f"{self.root}/tmp/async",
-            "ANSIBLE_LIBRARY": f"{self.root}/library",
-            "ANSIBLE_MODULE_UTILS": f"{self.root}/module_utils",
+            "PATH": f"{root}/bin:{os.environ['PATH']}",
+            "HOME": f"{root}/home",
+            "TMPDIR": scratch,
+            "ANSIBLE_HOME": f"{root}/home/.ansible",
+            "ANSIBLE_LOCAL_TEMP": scratch,
+            "ANSIBLE_REMOTE_TEMP": scratch,
+            "ANSIBLE_ASYNC_DIR": f"{scratch}/async",
+            "ANSIBLE_LIBRARY": f"{root}/library",
+            "ANSIBLE_MODULE_UTILS": f"{root}/module_utils",
         }
 
     def listen_for_stub(self) -> socket.socket:
