@@ -5,6 +5,7 @@ container's own root cgroup is read instead; where that has no pressure file the
 Totals are read, not the kernel's averages: their difference over the elapsed time is exact for any sampling period.
 """
 
+import math
 import os
 import re
 from collections.abc import Callable
@@ -63,7 +64,8 @@ class PressureCollector:
         file = self._files[resource]
         if file is None:
             return NAN
-        return min(1.0, self._rates[resource].per_s(stalled_us(file.read_bytes()) / 1e6, at))
+        ratio = self._rates[resource].per_s(stalled_us(file.read_bytes()) / 1e6, at)
+        return ratio if math.isnan(ratio) else min(1.0, ratio)
 
 
 def _readable(path: Path) -> bool:
