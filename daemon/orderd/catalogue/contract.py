@@ -209,14 +209,10 @@ def _to_domain(contract: _Contract) -> Repair:
     )
 
 
-_SAME_IN_BOTH: Final = tuple(
-    name for name in _Contract.__struct_fields__ if name not in {"preconditions", "verify", "undo"}
-)
+_SAME_IN_BOTH: Final = tuple(name for name in _Contract.__struct_fields__ if name not in {"preconditions", "verify", "undo"})
 
 
 def _to_condition(conditions: tuple[_Alternatives, ...]) -> Condition:
     return Condition(
-        all_of=tuple(
-            tuple(Comparison(**msgspec.structs.asdict(c)) for c in alternatives.any) for alternatives in conditions
-        )
+        all_of=tuple(tuple(Comparison(**msgspec.structs.asdict(c)) for c in alternatives.any) for alternatives in conditions)
     )
