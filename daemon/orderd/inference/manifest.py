@@ -22,7 +22,8 @@ MODEL_FILE: Final = "model.onnx"
 MANIFEST_FILE: Final = "manifest.json"
 
 Sha256 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
-Version = Annotated[str, Meta(pattern=r"^[0-9A-Za-z][0-9A-Za-z.+-]{0,63}$")]
+VERSION_SHAPE: Final = r"^[0-9A-Za-z][0-9A-Za-z.+-]{0,63}$"
+Version = Annotated[str, Meta(pattern=VERSION_SHAPE)]
 
 
 class Strict(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

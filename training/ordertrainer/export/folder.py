@@ -6,6 +6,7 @@ sees half a model, and what orderd would refuse is never released.
 
 import hashlib
 import os
+import re
 import shutil
 import tempfile
 from array import array
@@ -15,12 +16,12 @@ from pathlib import Path
 from typing import Final
 
 import msgspec
+
 from orderd.domain.signals import schema_digest
 from orderd.inference.admission import admit
 from orderd.inference.graph import INPUTS, OUTPUTS
-from orderd.inference.manifest import MANIFEST_FILE, MODEL_FILE, CanaryCase, Manifest, Package, read_package
+from orderd.inference.manifest import MANIFEST_FILE, MODEL_FILE, VERSION_SHAPE, CanaryCase, Manifest, Package, read_package
 from orderd.inference.session import Model
-
 from ordertrainer.export.onnx_graph import OPSET, canary, parity, random_cases, to_onnx
 from ordertrainer.nets.order import OrderNet
 
@@ -59,9 +60,13 @@ def build(net: OrderNet, version: str) -> Built:
         version: of the release.
 
     Raises:
+        ValueError: the version could not be the name of a folder.
         ParityError: the two engines differ by more than PARITY_MAX.
         ModelRefusedError: orderd would refuse this model.
     """
+    if re.fullmatch(VERSION_SHAPE, version) is None:
+        msg = f"version {version!r}: want letters, digits, '.', '+' and '-', at most 64, for example 0.1.0"
+        raise ValueError(msg)
     model = to_onnx(net)
     manifest = Manifest(
         name="order",

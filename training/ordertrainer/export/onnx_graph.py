@@ -13,11 +13,11 @@ from typing import Final
 
 import numpy as np
 import torch
+
 from orderd.domain.faults import FAILURES, KINDS
 from orderd.domain.signals import ENTITY_SIGNALS, HOST_SIGNALS, SLOT_AGES_S
 from orderd.inference.graph import INPUTS, OUTPUTS
 from orderd.inference.manifest import CanaryCase
-
 from ordertrainer.nets.order import OrderNet
 
 OPSET: Final = 18

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 import torch
-from orderd.domain.faults import FAILURES, KIND_OF, KINDS
-from orderd.domain.signals import ENTITY_SIGNALS, HOST_SIGNALS, SLOT_AGES_S
 from torch import Tensor, nn
 from torch.nn import functional as nnf
 
+from orderd.domain.faults import FAILURES, KIND_OF, KINDS
+from orderd.domain.signals import ENTITY_SIGNALS, HOST_SIGNALS, SLOT_AGES_S
 from ordertrainer.nets.normaliser import Normaliser
 
 SLOTS: Final = len(SLOT_AGES_S)

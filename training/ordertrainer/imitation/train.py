@@ -1,0 +1,273 @@
+"""Supervised training of the order model: one seeded, resumable loop. Imports torch; writes checkpoints into one folder.
+
+    OUT/last.pt        the whole state after the newest epoch; training goes on from here
+    OUT/best.pt        the weights with the least loss on the tune split, calibrated when training ends
+    OUT/history.jsonl  one line an epoch
+
+Axes: N example, B window, E entity, S slot, H host signal, F entity signal, C failure class.
+"""
+
+import json
+import math
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ordertrainer.dataset import Examples
+from ordertrainer.evaluation.predictions import by_network
+from ordertrainer.evaluation.scores import Judge, confusion_per_run, false_alarms, macro_f1
+from ordertrainer.imitation.augment import Augmentation, Batch, augment
+from ordertrainer.imitation.calibrate import calibrate
+from ordertrainer.imitation.checkpoint import CheckpointError, commit, net_of, read, save
+from ordertrainer.imitation.objective import class_weights, draw_weights, loss
+from ordertrainer.imitation.views import check_separate
+from ordertrainer.nets.order import OrderNet, Shape
+
+LAST: Final = "last.pt"
+BEST: Final = "best.pt"
+HISTORY: Final = "history.jsonl"
+_NORMALISER_WINDOWS: Final = 4000
+_GRADIENT_NORM_MAX: Final = 1.0
+_EVALUATION_BATCH: Final = 512
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """How to train.
+
+    Attributes:
+        seed: of weights, draws and augmentation.
+        epochs: at most.
+        patience: epochs without a better tune loss before training ends.
+        batch: windows a step.
+        steps: steps an epoch.
+        learning_rate: peak; warmed up over the first epoch, then a cosine to a hundredth.
+        weight_decay: of AdamW.
+        augmentation: how often each change is made.
+        shape: of the network.
+    """
+
+    seed: int = 0
+    epochs: int = 40
+    patience: int = 8
+    batch: int = 192
+    steps: int = 150
+    learning_rate: float = 2e-3
+    weight_decay: float = 0.02
+    augmentation: Augmentation = field(default_factory=Augmentation)
+    shape: Shape = field(default_factory=Shape)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Data:
+    """What a training learns from.
+
+    Attributes:
+        train: what the weights are fitted to.
+        tune: other runs; chooses the epoch and the temperature.
+        digest: sha256 of the data directory, recorded with the weights.
+    """
+
+    train: Examples
+    tune: Examples
+    digest: str
+
+
+@dataclass(slots=True, kw_only=True)
+class _State:
+    """Everything that changes while training; what ``last.pt`` holds."""
+
+    net: OrderNet
+    optimiser: torch.optim.Optimizer
+    generator: torch.Generator
+    epoch: int = 0
+    best_loss: float = math.inf
+    best_epoch: int = 0
+
+
+def train(data: Data, out: Path, settings: Settings, say: Progress, device: str = "cpu") -> Path:
+    """Train until the tune loss stops falling, and return the calibrated best checkpoint.
+
+    Args:
+        data: what is learned from.
+        out: folder of checkpoints; an unfinished training in it is continued.
+        settings: how to train.
+        say: called with one line an epoch.
+        device: torch device.
+
+    Returns:
+        Path of ``best.pt``.
+
+    Raises:
+        ValueError: the splits share a run.
+        CheckpointError: ``out`` holds a training with other settings or data.
+    """
+    check_separate(train=data.train, tune=data.tune)
+    out.mkdir(parents=True, exist_ok=True)
+    about = {"seed": settings.seed, "settings": _plain(settings), "data_digest": data.digest, "commit": commit()}
+    state = _start_or_resume(data.train, out, settings, about, device)
+    weights = class_weights(data.train).to(device)
+    draws = torch.from_numpy(draw_weights(data.train))
+    while state.epoch < settings.epochs and state.epoch - state.best_epoch < settings.patience:
+        line = _epoch(state, data, weights, draws, settings)
+        if line["tune_loss"] < state.best_loss:
+            state.best_loss, state.best_epoch = line["tune_loss"], state.epoch
+            save(out / BEST, state.net, **about, epoch=state.epoch, tune=line, calibrated=False)
+        _save_last(out / LAST, state, about)
+        with (out / HISTORY).open("a", encoding="utf-8") as file:
+            file.write(json.dumps(line) + "\n")
+        say(_progress(line, state, settings))
+    return _finish(out / BEST, data.tune, say)
+
+
+def _finish(path: Path, tune_split: Examples, say: Progress) -> Path:
+    content = read(path)
+    net = net_of(content)
+    net.temperature.fill_(1.0)
+    temperature = calibrate(net, tune_split)
+    about = {key: value for key, value in content.items() if key not in {"format", "schema_digest", "shape", "weights"}}
+    save(path, net, **{**about, "calibrated": True, "temperature": temperature})
+    say(f"best epoch {content['epoch']}, temperature {temperature:.2f}: {path}")
+    return path
+
+
+def _plain(settings: Settings) -> dict[str, Any]:
+    return {**asdict(settings), "shape": dict(settings.shape._asdict())}
+
+
+def _start_or_resume(examples: Examples, out: Path, settings: Settings, about: dict[str, Any], device: str) -> _State:
+    torch.manual_seed(settings.seed)
+    net = OrderNet(settings.shape)
+    _fit_normalisers(net, examples, settings.seed)
+    net.to(device)
+    optimiser = torch.optim.AdamW(net.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay)
+    state = _State(net=net, optimiser=optimiser, generator=torch.Generator().manual_seed(settings.seed))
+    if (out / LAST).exists():
+        _resume(state, out / LAST, about)
+    return state
+
+
+def _fit_normalisers(net: OrderNet, examples: Examples, seed: int) -> None:
+    """Fit on a bounded draw of windows: scales need thousands of values, not all of them."""
+    rng = np.random.default_rng(seed)
+    some = rng.permutation(len(examples.host))[:_NORMALISER_WINDOWS]
+    rows = examples.rows[some][examples.present[some]]
+    net.host.normaliser.fit(examples.host[some].reshape(-1, examples.host.shape[-1]))
+    net.entity.normaliser.fit(rows.reshape(-1, rows.shape[-1]))
+
+
+def _save_last(path: Path, state: _State, about: dict[str, Any]) -> None:
+    progress = {"epoch": state.epoch, "best_loss": state.best_loss, "best_epoch": state.best_epoch}
+    randomness = {"generator": state.generator.get_state(), "torch_random": torch.get_rng_state()}
+    save(path, state.net, **about, **progress, **randomness, optimiser=state.optimiser.state_dict())
+
+
+def _resume(state: _State, path: Path, about: dict[str, Any]) -> None:
+    content = read(path)
+    for key in ("settings", "data_digest"):
+        if content[key] != about[key]:
+            msg = f"{path}: belongs to a training with other {key}; choose another --out or remove it"
+            raise CheckpointError(msg)
+    state.net.load_state_dict(content["weights"])
+    state.optimiser.load_state_dict(content["optimiser"])
+    state.generator.set_state(content["generator"])
+    torch.set_rng_state(content["torch_random"])
+    state.epoch, state.best_loss, state.best_epoch = content["epoch"], content["best_loss"], content["best_epoch"]
+
+
+def _epoch(state: _State, data: Data, weights: Tensor, draws: Tensor, settings: Settings) -> dict[str, Any]:
+    began = time.monotonic()
+    state.net.train()
+    total = 0.0
+    for step in range(settings.steps):
+        picked = torch.multinomial(draws, settings.batch, replacement=True, generator=state.generator)
+        batch = augment(batch_of(data.train, picked.numpy(), weights.device), settings.augmentation, state.generator)
+        total += _step(state, batch, weights, learning_rate(settings, state.epoch * settings.steps + step))
+    state.epoch += 1
+    return {
+        "epoch": state.epoch,
+        "train_loss": total / settings.steps,
+        **_tune(state.net, data.tune, weights),
+        "seconds": round(time.monotonic() - began, 2),
+    }
+
+
+def _step(state: _State, batch: Batch, weights: Tensor, rate: float) -> float:
+    for group in state.optimiser.param_groups:
+        group["lr"] = rate
+    state.optimiser.zero_grad()
+    value = loss(state.net.logits(batch.host, batch.rows, batch.kind, batch.present), batch, weights)
+    value.backward()
+    torch.nn.utils.clip_grad_norm_(state.net.parameters(), _GRADIENT_NORM_MAX)
+    state.optimiser.step()
+    return float(value.detach())
+
+
+def learning_rate(settings: Settings, step: int) -> float:
+    """Return the rate of one step: linear over the first epoch, then a cosine to a hundredth of the peak."""
+    warm = min(1.0, (step + 1) / settings.steps)
+    whole = settings.epochs * settings.steps
+    cosine = 0.5 * (1.0 + math.cos(math.pi * min(1.0, step / whole)))
+    return settings.learning_rate * warm * (0.01 + 0.99 * cosine)
+
+
+def batch_of(examples: Examples, rows: np.ndarray, device: torch.device | None = None) -> Batch:
+    """Return some examples as tensors.
+
+    Args:
+        examples: the set.
+        rows: [B] row numbers.
+        device: where the tensors go.
+    """
+
+    def tensor(values: np.ndarray) -> Tensor:
+        return torch.from_numpy(np.ascontiguousarray(values[rows])).to(device)
+
+    return Batch(
+        host=tensor(examples.host),
+        rows=tensor(examples.rows),
+        kind=tensor(examples.kind),
+        present=tensor(examples.present),
+        failure=tensor(examples.failure),
+        wrong=tensor(examples.wrong),
+    )
+
+
+def _tune(net: OrderNet, tune_split: Examples, weights: Tensor) -> dict[str, float]:
+    """Return the loss and what a person wants to see of the tune split."""
+    predictions = by_network(net, tune_split, weights.device)
+    total = confusion_per_run(predictions.failure.argmax(axis=-1), tune_split).sum(axis=0)
+    return {
+        "tune_loss": _tune_loss(net, tune_split, weights),
+        "tune_macro_f1": macro_f1(total),
+        "tune_false_alarms_per_h": false_alarms(predictions, tune_split, Judge())["quiet"]["per_hour"],
+    }
+
+
+def _tune_loss(net: OrderNet, tune_split: Examples, weights: Tensor) -> float:
+    net.eval()
+    values: list[float] = []
+    with torch.inference_mode():
+        for start in range(0, len(tune_split.host), _EVALUATION_BATCH):
+            rows = np.arange(start, min(start + _EVALUATION_BATCH, len(tune_split.host)))
+            batch = batch_of(tune_split, rows, weights.device)
+            value = loss(net.logits(batch.host, batch.rows, batch.kind, batch.present), batch, weights)
+            values.append(float(value) * len(rows))
+    return sum(values) / len(tune_split.host)
+
+
+def _progress(line: dict[str, Any], state: _State, settings: Settings) -> str:
+    better = " *" if state.best_epoch == state.epoch else ""
+    return (
+        f"epoch {line['epoch']:3d}/{settings.epochs}  loss {line['train_loss']:.4f}  tune {line['tune_loss']:.4f}  "
+        f"macro-F1 {line['tune_macro_f1']:.3f}  false alarms/h {line['tune_false_alarms_per_h']:.2f}  "
+        f"{line['seconds']:.1f} s{better}"
+    )
