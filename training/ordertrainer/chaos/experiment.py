@@ -37,7 +37,7 @@ class Experiment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     target: str
     intensity: float
     seed: int
-    parameters: dict[str, str | int] = {}  # noqa: RUF012  msgspec copies it
+    parameters: dict[str, str | int] = {}
 
 
 def draw(rng: random.Random, contract: FaultContract, *, intensity_range: tuple[float, float] = (0.0, 1.0)) -> Experiment:
@@ -49,7 +49,7 @@ def draw(rng: random.Random, contract: FaultContract, *, intensity_range: tuple[
         intensity_range: part of the contract's range to draw from, each end 0 to 1; training and testing use different parts.
     """
     seed = rng.getrandbits(32)
-    own = random.Random(seed)
+    own = random.Random(seed)  # noqa: S311  experiments have to be drawn again, secrets must not
     target = own.choice(contract.targets)
     low, high = (contract.intensity.min + share * (contract.intensity.max - contract.intensity.min) for share in intensity_range)
     intensity = own.uniform(low, high)

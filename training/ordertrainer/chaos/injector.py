@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Self
 
-from orderd.domain.faults import Entity
+from orderd.domain.faults import Entity, EntityKind
+
 from ordertrainer.chaos.catalogue import FaultCatalogue, load_faults
 from ordertrainer.chaos.contract import FaultContract
 from ordertrainer.chaos.errors import InjectionError, PlaybookError, RequestError, Void
@@ -99,11 +100,8 @@ class Injector:
         if not result.ok:
             self._explain_failure(experiment, result)
         said = _said(result)
-        return Injected(
-            experiment=experiment,
-            entity=said.get("entity") or str(Entity(kind=contract.target, key=experiment.target)),
-            armed_ns=int(said["monotonic_ns"]),
-        )
+        own = said["entity"] if contract.target is EntityKind.PROCESS else f"{contract.target}:{experiment.target}"
+        return Injected(experiment=experiment, entity=str(Entity.parse(own)), armed_ns=int(said["monotonic_ns"]))
 
     def landing(self, experiment: Experiment) -> Landing:
         """Ask the witness when it saw the fault, waiting as long as the contract grants.
@@ -190,5 +188,3 @@ def _said(result: PlaybookResult) -> dict[str, Any]:
         if task.stdout.startswith("{"):
             merged |= json.loads(task.stdout.splitlines()[-1])
     return merged
-
-

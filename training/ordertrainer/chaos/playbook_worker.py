@@ -36,6 +36,9 @@ SETTINGS = {
 }
 
 
+_BUSY = threading.Event()
+
+
 def main() -> None:
     """Serve requests until stdin ends or SIGTERM."""
     answers = os.fdopen(os.dup(1), "wb")
@@ -53,9 +56,6 @@ def _cancel(cancelled: threading.Event) -> None:
     if not _BUSY.is_set():
         sys.exit(0)
     cancelled.set()
-
-
-_BUSY = threading.Event()
 
 
 def _answer(answers: BinaryIO, result: PlaybookResult) -> None:
@@ -94,7 +94,7 @@ def _homes(directory: str) -> dict[str, str]:
     """Keep a run's files inside its directory, and other people's ansible.cfg out of it."""
     config = Path(directory, "ansible.cfg")
     config.touch()
-    return {"ANSIBLE_CONFIG": str(config), "ANSIBLE_HOME": f"{directory}/home", "ANSIBLE_LOCAL_TEMP": f"{directory}/tmp"}
+    return {"ANSIBLE_CONFIG": str(config), "ANSIBLE_HOME": f"{directory}/home", "ANSIBLE_LOCAL_TEMP": f"{directory}/local"}
 
 
 def _end_of(stream: Any) -> str:

@@ -1,7 +1,7 @@
 """The vocabulary of contracts: what a landed fault looks like, and the steps that undo it. Pure.
 
-Every kind here has its counterpart in playbooks/faults/common/host (`sights.py`, `undo.py`), which carries it out; a contract test
-holds the two lists together. Texts may hold `{target}`, `{intensity}` and the contract's own parameters.
+Every kind here has its counterpart in playbooks/faults/common/host (`sights.py`, `undo.py`), which carries it out; a contract
+test holds the two lists together. Texts may hold `{target}`, `{intensity}` and the contract's own parameters.
 """
 
 from __future__ import annotations

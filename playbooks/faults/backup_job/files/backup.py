@@ -1,4 +1,7 @@
-"""Archives TREE to PREFIX.tar.gz and copies the archive, over and over for SECONDS, then removes both. Touches: TREE (reads), PREFIX.*"""
+"""Archives TREE to PREFIX.tar.gz and copies the archive, over and over for SECONDS, then removes both.
+
+Touches: TREE (reads), PREFIX.tar.gz, PREFIX.copy.
+"""
 
 import os
 import shutil

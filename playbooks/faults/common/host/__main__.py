@@ -36,14 +36,13 @@ def main(argv: list[str]) -> int:
     """Run one command and print its answer as one JSON line."""
     try:
         answer = COMMANDS[argv[0]](*argv[1:])
+        code = 1 if "failed" in answer else 0
     except Void as reason:
-        print(json.dumps({"void": str(reason)}))
-        return EXIT_VOID
+        answer, code = {"void": str(reason)}, EXIT_VOID
     except Refused as reason:
-        print(json.dumps({"refused": str(reason)}))
-        return EXIT_REFUSED
-    print(json.dumps(answer))
-    return 1 if "failed" in answer else 0
+        answer, code = {"refused": str(reason)}, EXIT_REFUSED
+    sys.stdout.write(json.dumps(answer) + "\n")
+    return code
 
 
 if __name__ == "__main__":

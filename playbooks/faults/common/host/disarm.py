@@ -13,12 +13,13 @@ import records
 
 
 def disarm() -> None:
-    """Leave the host as if the experiment had never been."""
+    """Leave the host as if the experiment had never been, as far as its file systems let us."""
     units = [f"{records.UNIT}.timer", f"{records.WITNESS}.service"]
     for verb in ("stop", "reset-failed"):
         subprocess.run(["systemctl", verb, *units], stdin=subprocess.DEVNULL, capture_output=True, check=False)
-    records.BOOT_LINK.unlink(missing_ok=True)
-    records.UNIT_FILE.unlink(missing_ok=True)
+    for file in (records.BOOT_LINK, records.UNIT_FILE):
+        with suppress(OSError):  # without its directory the boot unit does nothing, so the rest is worth more than a complaint
+            file.unlink()
     shutil.rmtree(records.HOME, ignore_errors=True)
     with suppress(OSError):
         records.HOME.parent.rmdir()

@@ -23,9 +23,7 @@ def run(*argv: str) -> str:
     Raises:
         OSError: it failed; carries its words.
     """
-    done = subprocess.run(
-        argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=COMMAND_TIMEOUT_S, check=False
-    )
+    done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=COMMAND_TIMEOUT_S, check=False)
     if done.returncode != 0:
         raise OSError(f"`{' '.join(argv)}` returned {done.returncode}: {(done.stderr or done.stdout).strip()[-500:]}")
     return done.stdout

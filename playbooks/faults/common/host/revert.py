@@ -6,10 +6,12 @@ Touches: what the undo steps touch. Two that run at once take turns, and the sec
 from __future__ import annotations
 
 import fcntl
+import subprocess
 
 import records
 import undo
 from disarm import disarm
+from failures import Refused
 
 
 def revert() -> dict:
@@ -34,7 +36,7 @@ def _undo_all(baseline: dict) -> dict:
     for entry in baseline["revert"]:
         try:
             done.append(undo.revert(entry["step"], entry["before"], baseline["boot_id"]))
-        except (OSError, ValueError) as error:  # the other steps are worth doing whatever happened to this one
+        except (OSError, ValueError, Refused, subprocess.SubprocessError) as error:  # the other steps are worth doing whatever happened to this one
             failed.append(f"{entry['step']['undo']}: {error}")
     if failed:
         return {"reverted": done, "failed": failed}

@@ -58,7 +58,7 @@ def _main_process_stopped(_sight: dict, before: list) -> bool:
 
 def _link(sight: dict, _before: object) -> bool:
     path = Path(sight["path"])
-    return path.is_symlink() and os.readlink(path) == sight["to"]
+    return path.is_symlink() and str(path.readlink()) == sight["to"]
 
 
 def _content(sight: dict, _before: object) -> bool:
@@ -98,7 +98,7 @@ def _memory_grown(sight: dict, _before: object) -> bool:
 
 def _file_at_least(sight: dict, _before: object) -> bool:
     try:
-        return os.stat(sight["path"]).st_size >= sight["at_least_bytes"]
+        return Path(sight["path"]).stat().st_size >= sight["at_least_bytes"]
     except OSError:
         return False
 

@@ -2,15 +2,14 @@
 
 Touches: files, units, processes and the clock of the host, as the step names them.
 
-That is a compare-and-swap: a revert never overwrites a repair. Every kind is a pair of functions: `capture` refuses a host that is
-not in order, `revert` says in one sentence what it did.
+That is a compare-and-swap: a revert never overwrites a repair. Every kind is a pair of functions: `capture` refuses a host that
+is not in order, `revert` says in one sentence what it did.
 """
 
 from __future__ import annotations
 
 import base64
 import os
-import shutil
 import signal
 import subprocess
 import time
@@ -55,7 +54,7 @@ def _kind(step: dict) -> tuple:
 
 def _look(path: Path) -> dict:
     if path.is_symlink():
-        return {"link": os.readlink(path)}
+        return {"link": str(path.readlink())}
     if not path.exists():
         return {}
     if not path.is_file():
@@ -174,15 +173,12 @@ def _revert_transient(step: dict, _before: object, _boot: str) -> str:
 def _capture_created(step: dict) -> object:
     if os.path.lexists(step["path"]):
         raise Refused(f"{step['path']}: is there already")
-    return not os.path.lexists(os.path.dirname(step["path"]))
+    return None
 
 
-def _revert_created(step: dict, made_parent: bool, _boot: str) -> str:
-    path = Path(step["path"])
-    path.unlink(missing_ok=True)
-    if made_parent:
-        shutil.rmtree(path.parent, ignore_errors=True)
-    return f"{path}: removed"
+def _revert_created(step: dict, _before: object, _boot: str) -> str:
+    Path(step["path"]).unlink(missing_ok=True)
+    return f"{step['path']}: removed"
 
 
 # hold: an announcement to orderd

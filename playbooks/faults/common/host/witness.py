@@ -1,7 +1,7 @@
 """Watches for the fault from before it is injected, because a good repair is faster than anybody who asks afterwards.
 
-Touches: what the sights read; writes landed.json beside itself. Runs as a transient unit of its own until it has seen the fault, and
-never knows what the injector believes.
+Touches: what the sights read; writes landed.json beside itself. Runs as a transient unit of its own until it has seen the
+fault, and never knows what the injector believes.
 """
 
 from __future__ import annotations
