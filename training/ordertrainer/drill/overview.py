@@ -14,7 +14,7 @@ from ordertrainer.drill.result import Drill, Run
 from ordertrainer.drill.scales import Root
 from ordertrainer.drill.words import fault_words, seconds_words, summary_words, target_words
 
-CELL_WIDTH, CELL_HEIGHT, CELL_PAD = 282.0, 30.0, 10.0
+CELL_WIDTH, CELL_HEIGHT, CELL_PAD = 330.0, 30.0, 12.0
 NAMES = {"detected": "seen", "decided": "decided", "repaired": "playbook done", "healthy": "healthy"}
 WIDTH, ROW, LEFT, RIGHT, TOP = 960.0, 34.0, 300.0, 830.0, 84.0
 

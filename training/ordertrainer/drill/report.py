@@ -12,7 +12,7 @@ from string import Template
 
 from ordertrainer.drill import overview
 from ordertrainer.drill.details import Details, RunDetails, Said
-from ordertrainer.drill.result import Drill, Run, passed
+from ordertrainer.drill.result import Diagnosis, Drill, Run, passed
 from ordertrainer.drill.scales import Root
 from ordertrainer.drill.timeline import timeline
 from ordertrainer.drill.words import fault_words, number, seconds_words, target_words
@@ -20,7 +20,7 @@ from ordertrainer.drill.words import fault_words, number, seconds_words, target_
 HERE = Path(__file__).parent
 PICTURE_ONLY = """
 text { font-family: ui-sans-serif, system-ui, "Segoe UI", Arial, "DejaVu Sans", sans-serif; }
-.title { font-size: 19px !important; font-weight: 700; fill: var(--ink) !important; }
+.title { font-size: 17px !important; font-weight: 700; fill: var(--ink) !important; }
 .what { font-size: 14px !important; font-weight: 600; fill: var(--ink) !important; } .what .on { font-weight: 400; fill: var(--soft); }
 .end { font-size: 14px !important; font-weight: 650; } .end.good { fill: var(--good); } .end.bad { fill: var(--bad); }
 """
@@ -115,14 +115,18 @@ def _badge(run: Run) -> str:
 
 def _row(n: int, run: Run, scale: Root) -> str:
     said = run.diagnosis
-    diagnosis = f"{escape(said.failure.replace('_', ' '))}<small>{said.source}, {said.probability:.0%} sure</small>" if said else "&ndash;"
+    diagnosis = f"{escape(said.failure.replace('_', ' '))}<small>{_source(said)}</small>" if said else "&ndash;"
     name = fault_words(run.fault) + ("<small>decoy: looks broken, is not</small>" if run.decoy else f"<small>{escape(target_words(run.target))}</small>")
     healthy = seconds_words(run.seconds.healthy) if run.outcome == "repaired" else "&ndash;"
     repair = escape(run.repair.name.replace("_", " ")) if run.repair else "nothing" if run.decoy and run.landed else "&ndash;"
     return (
-        f'<tr><td><a href="#run-{n}">{name}</a></td><td>{_badge(run)}</td><td>{diagnosis}</td><td>{repair}</td>'
+        f'<tr><td><a href="#run-{n}">{name}</a></td><td>{_badge(run)}</td><td>{diagnosis}</td><td class="wrap">{repair}</td>'
         f'<td class="plot">{overview.cell(run, scale)}</td><td class="num">{healthy}</td></tr>'
     )
+
+
+def _source(said: Diagnosis) -> str:
+    return "by rules" if said.source == "rules" else f"by the order model, {said.probability:.0%} sure"
 
 
 def _card(n: int, run: Run, seen: RunDetails) -> str:
@@ -149,10 +153,9 @@ def _story(run: Run, seen: RunDetails) -> str:
     if run.diagnosis is None:
         return f"{escape(run.reason.capitalize())}."
     said, times = run.diagnosis, run.seconds
-    who = "the order model" if said.source == "model" else "the rules"
     text = (
         f"orderd saw it after {seconds_words(times.detected)}: <b>{escape(said.failure.replace('_', ' '))}</b> on "
-        f"<code>{escape(said.entity)}</code>, said {who} ({said.probability:.0%} sure)."
+        f"<code>{escape(said.entity)}</code>, diagnosed {_source(said)}."
     )
     if run.repair:
         text += f" It ran <code>{escape(run.repair.name)}</code>"

@@ -62,9 +62,9 @@ def summary_words(drill: Drill) -> str:
     decoys = [run for run in drill.runs if run.landed and run.decoy]
     parts = [f"{_count(faults, 'repaired')} of {number(len(faults), 'fault')} repaired"] if faults else []
     parts += [f"{_count(decoys, 'left_alone')} of {number(len(decoys), 'decoy')} left alone"] if decoys else []
-    parts += [f"{drill.summary.counts.void} void"] if drill.summary.counts.void else []
     median = drill.summary.seconds.healthy.median
-    parts += [f"healthy again in {seconds_words(median)} (median)"] if median is not None else []
+    parts[:1] = [f"{parts[0]} in {seconds_words(median)} (median)"] if faults and median is not None else parts[:1]
+    parts += [f"{drill.summary.counts.void} void"] if drill.summary.counts.void else []
     touched = drill.summary.counts.touched_healthy
     parts += [f"something healthy touched in {number(touched, 'run')}"] if touched else []
     return ("PASSED: " if passed(drill) else "FAILED: ") + (", ".join(parts) or "nothing was run")

@@ -1,0 +1,137 @@
+import pytest
+
+from orderd.domain.clock import Instant
+from orderd.domain.faults import Entity, Failure
+from orderd.domain.values import (
+    Action,
+    Decision,
+    DecisionRecord,
+    Diagnosis,
+    IncidentState,
+    Reason,
+    RepairOutcome,
+    Source,
+    Step,
+)
+from ordertrainer.drill.series import NS_PER_S
+from ordertrainer.drill.verdict import Evidence, judge, open_incidents
+
+TARGET = "unit:nginx.service"
+
+
+def at(seconds):
+    return Instant(mono_ns=int(seconds * NS_PER_S), utc_ns=0)
+
+
+def decision(*, entity=TARGET, action=Action.REPAIR, state=IncidentState.RESOLVED, outcome=RepairOutcome.SUCCEEDED, at_s=10.1, n=1):
+    """One decision with its steps; the playbook ends 0.4 s after the choice."""
+    about = Entity.parse(entity)
+    finished = [Step(decision_id=str(n), at=at(at_s + 0.4), state=IncidentState.VERIFYING, what="finished", outcome=outcome)]
+    steps = [*(finished if action is Action.REPAIR else []), Step(decision_id=str(n), at=at(at_s + 2.5), state=state, what="verified")]
+    said = Diagnosis(failure=Failure.SERVICE_DOWN, entity=about, probability=0.97, source=Source.MODEL)
+    choice = Decision(
+        decision_id=str(n),
+        incident_id=entity,
+        at=at(at_s),
+        detected_at=at(at_s - 0.05),
+        diagnosis=said,
+        other_diagnosis=None,
+        action=action,
+        repair="service_start" if action is Action.REPAIR else "",
+        reason=Reason.ALLOWED,
+        detail="",
+        candidates=(),
+        model_version="1",
+        provider="CPUExecutionProvider",
+    )
+    return DecisionRecord(decision=choice, steps=tuple(steps))
+
+
+def evidence(**changes):
+    values = {"fault": "service_kill", "target": TARGET, "intensity": None, "decoy": False, "landed_ns": 10 * NS_PER_S}
+    return Evidence(**(values | {"healthy_ns": int(10.5 * NS_PER_S), "decisions": [decision()]} | changes))
+
+
+def test_repaired_needs_both_words():
+    """A verified repair of the target on a host the prober finds healthy is repaired, timed from the landing."""
+    run = judge(evidence())
+    assert (run.outcome, run.reason, run.touched_healthy) == ("repaired", "", False)
+    assert run.diagnosis.source == "model"
+    assert run.repair.name == "service_start"
+    times = run.seconds
+    assert (times.detected, times.decided, times.repaired, times.healthy) == (0.05, 0.1, 0.5, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("changes", "outcome"),
+    [
+        ({"healthy_ns": None}, "failed"),
+        ({"decisions": []}, "failed"),
+        ({"decisions": [decision(outcome=RepairOutcome.FAILED)]}, "failed"),
+        ({"decisions": [decision(state=IncidentState.VERIFYING)]}, "failed"),
+        ({"decisions": [decision(state=IncidentState.ESCALATED)], "healthy_ns": None}, "escalated"),
+        ({"decisions": [decision(entity="unit:redis-server.service")]}, "failed"),
+        ({"landed_ns": None}, "void"),
+        ({"void": "no own clock"}, "void"),
+    ],
+    ids=["unhealthy", "silent", "playbook failed", "not verified", "a person", "another unit", "not landed", "impossible"],
+)
+def test_one_word_alone_is_not_a_repair(changes, outcome):
+    """Whatever is missing of verified, healthy, on target and landed, the run is not a success, and says why."""
+    run = judge(evidence(**changes))
+    assert run.outcome == outcome
+    assert run.reason
+
+
+def test_void_run_has_no_durations_and_did_not_land():
+    """Nothing is timed from a landing nobody saw."""
+    run = judge(evidence(landed_ns=None))
+    assert run.landed is False
+    assert run.seconds.healthy is None
+
+
+def test_repair_of_something_else_is_a_touched_healthy_thing():
+    """A run in which another entity was repaired too counts as touched, even when the target was cured."""
+    run = judge(evidence(decisions=[decision(), decision(entity="unit:redis-server.service", n=2, at_s=10.3)]))
+    assert run.outcome == "repaired"
+    assert run.touched_healthy is True
+
+
+def test_restarted_bystander_is_a_touched_healthy_thing():
+    """A service that is another process than before counts, whoever restarted it."""
+    assert judge(evidence(touched=["redis-server.service was restarted"])).touched_healthy is True
+
+
+def test_refused_repair_touched_nothing():
+    """A repair that orderd-exec refused to run is not held against the host."""
+    refused = decision(entity="unit:redis-server.service", outcome=RepairOutcome.REFUSED, state=IncidentState.ESCALATED, n=2)
+    assert judge(evidence(decisions=[decision(), refused])).touched_healthy is False
+
+
+def test_decoy_that_is_left_alone():
+    """Waiting is right for a decoy; so is not noticing it."""
+    waited = decision(action=Action.WAIT, state=IncidentState.CLOSED)
+    assert judge(evidence(decoy=True, decisions=[waited])).outcome == "left_alone"
+    assert judge(evidence(decoy=True, decisions=[])).outcome == "left_alone"
+
+
+def test_decoy_that_is_repaired_fails_and_was_healthy():
+    """A repair of a decoy is a failure and touches something healthy."""
+    run = judge(evidence(decoy=True))
+    assert (run.outcome, run.touched_healthy) == ("failed", True)
+
+
+def test_telling_decision_is_the_cure():
+    """After a first repair that did not help, diagnosis and times of repair are those of the one that did."""
+    first = decision(outcome=RepairOutcome.FAILED, state=IncidentState.DIAGNOSED)
+    cure = decision(n=2, at_s=13.0)
+    run = judge(evidence(decisions=[first, cure], healthy_ns=14 * NS_PER_S))
+    assert run.outcome == "repaired"
+    assert (run.seconds.detected, run.seconds.decided) == (0.05, 3.0)
+
+
+def test_incident_is_open_until_its_newest_decision_ends():
+    """Only the newest decision of an incident tells whether it is over."""
+    over = decision(state=IncidentState.DIAGNOSED), decision(n=2, at_s=12)
+    assert open_incidents(over) == 0
+    assert open_incidents(over[::-1]) == 1
