@@ -259,7 +259,8 @@ class DisposableHost:
         volume, point = self.directory / "ground" / "data.ext4", self.root / "srv/data"
         with volume.open("wb") as file:
             file.truncate(DATA_BYTES)
-        run(["mkfs.ext4", "-q", "-F", "-m", "0", "-L", "drill-data", str(volume)])
+        # Blocks of a page: with smaller ones a writer of pages stops while a writer of lines still finds room.
+        run(["mkfs.ext4", "-q", "-F", "-b", "4096", "-m", "0", "-L", "drill-data", str(volume)])
         point.mkdir(parents=True, exist_ok=True)
         run(["mount", "-o", "loop", str(volume), str(point)])
         (point / "worker").mkdir()
