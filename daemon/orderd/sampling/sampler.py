@@ -132,10 +132,6 @@ class Sampler:
         if entity in self._probers:
             self._probers[entity].focus(None)
 
-    def nudge(self) -> None:
-        """Ask for a sample at once: a repair ended, its verification begins."""
-        self._wakeups.notify("verify")
-
     def stats(self) -> dict[str, CollectorStats]:
         """Return how every collector fares, by name."""
         return {run.collector.name: run.stats for run in self._runs}

@@ -1,0 +1,164 @@
+import asyncio
+import contextlib
+import time
+
+import dns.message
+import dns.rrset
+import pytest
+
+from orderd.config.schema import DnsProbe, HttpProbe, PostgresProbe, ResolverConfig, TcpProbe
+from orderd.sampling.ask import ProbeFailedError, conversation
+from orderd.sampling.prober import Prober
+from orderd.sampling.resolver import resolve, watch
+
+
+@contextlib.asynccontextmanager
+async def serving(answer):
+    """Serve TCP on loopback: read something, write ``answer`` (None: never answer), close; yields the port."""
+
+    writers = []
+
+    async def handle(reader, writer):
+        writers.append(writer)
+        await reader.read(1024)
+        if answer is None:
+            await reader.read()
+        else:
+            writer.write(answer)
+        writer.close()
+
+    server = await asyncio.start_server(handle, "127.0.0.1", 0)
+    try:
+        yield server.sockets[0].getsockname()[1]
+    finally:
+        server.close()
+        await server.wait_closed()
+        for writer in writers:
+            writer.transport.abort()
+        await asyncio.sleep(0.01)
+
+
+class NameServer(asyncio.DatagramProtocol):
+    """Answers every question with one address, or with another response code."""
+
+    def __init__(self, rcode):
+        self.rcode = rcode
+
+    def connection_made(self, transport):
+        self.transport = transport
+
+    def datagram_received(self, data, addr):
+        asked = dns.message.from_wire(data)
+        response = dns.message.make_response(asked)
+        response.set_rcode(self.rcode)
+        if self.rcode == 0:
+            response.answer.append(dns.rrset.from_text(asked.question[0].name, 1, "IN", "A", "10.0.0.1"))
+        self.transport.sendto(b"noise", addr)
+        self.transport.sendto(response.to_wire(), addr)
+
+
+@contextlib.asynccontextmanager
+async def naming(rcode=0, host="127.0.0.1", port=0):
+    loop = asyncio.get_running_loop()
+    transport, _ = await loop.create_datagram_endpoint(lambda: NameServer(rcode), local_addr=(host, port))
+    try:
+        yield transport.get_extra_info("sockname")[1]
+    finally:
+        transport.close()
+
+
+async def works(probe):
+    try:
+        async with asyncio.timeout(0.2):
+            await conversation(probe)()
+    except (ProbeFailedError, TimeoutError):
+        return False
+    return True
+
+
+def http(port):
+    return HttpProbe(url=f"http://127.0.0.1:{port}/healthz?a=1")
+
+
+def tcp(port):
+    return TcpProbe(address=f"localhost:{port}", send="PING\n", expect="PONG")
+
+
+def postgres(port):
+    return PostgresProbe(address=f"127.0.0.1:{port}")
+
+
+@pytest.mark.parametrize(
+    ("probe", "answer", "good"),
+    [
+        (http, b"HTTP/1.1 200 OK\r\n\r\n", True),
+        (http, b"HTTP/1.0 302 Found\r\n\r\n", True),
+        (http, b"HTTP/1.1 503 Service Unavailable\r\n\r\n", False),
+        (http, b"+PONG\r\n", False),
+        (http, b"H" * 100_000, False),
+        (tcp, b"PONG\n", True),
+        (tcp, b"LOADING\n", False),
+        (tcp, b"PO", False),
+        (postgres, b"N", True),
+        (postgres, b"S", True),
+        (postgres, b"E", False),
+        (http, b"", False),
+        (http, None, False),
+        (tcp, None, False),
+        (postgres, None, False),
+    ],
+)
+async def test_a_probe_tells_good_answers_from_bad(probe, answer, good):
+    """Right answers are good; wrong, short, endless, missing ones and silence are not."""
+    async with serving(answer) as port:
+        assert await works(probe(port)) is good
+
+
+@pytest.mark.parametrize("probe", [http, tcp, postgres])
+async def test_a_closed_port_fails_at_once(probe):
+    """A dead service is known in milliseconds, not at the time limit."""
+    async with serving(b"") as port:
+        pass
+    started = time.monotonic()
+    assert not await works(probe(port))
+    assert time.monotonic() - started < 0.15
+
+
+@pytest.mark.parametrize(("rcode", "good"), [(0, True), (2, False), (3, False), (5, False)])
+async def test_a_dns_probe_wants_an_answer(rcode, good):
+    """NOERROR with an address is good; SERVFAIL, NXDOMAIN and REFUSED are not; noise before the answer is ignored."""
+    async with naming(rcode) as port:
+        assert await works(DnsProbe(address=f"127.0.0.1:{port}", name="host.drill.test")) is good
+
+
+async def test_the_resolver_passes_over_a_server_that_refuses(tmp_path):
+    """With a refusing server first and a good one second, names resolve, as they do for programs."""
+    file = tmp_path / "resolv.conf"
+    file.write_text("nameserver 127.0.0.2\nnameserver 127.0.0.3\n")
+    config = ResolverConfig(name="host.drill.test", resolv_conf=str(file))
+    async with naming(5, "127.0.0.2") as port, naming(0, "127.0.0.3", port):
+        await resolve(config, port)
+        file.write_text("nameserver 127.0.0.2\n")
+        with pytest.raises(ProbeFailedError, match="REFUSED"):
+            await resolve(config, port)
+
+
+async def test_a_changed_resolv_conf_is_asked_about_at_once(tmp_path):
+    """A changed file starts a question within a fraction of a second, not at the next interval."""
+    file = tmp_path / "resolv.conf"
+    file.write_text("nameserver 127.0.0.2\n")
+    asked = []
+
+    async def ask():
+        asked.append(time.monotonic())
+
+    prober = Prober(name="x", ask=ask, timeout_s=1, interval_s=60, on_flip=lambda: None)
+    config = ResolverConfig(name="a.test", resolv_conf=str(file))
+    tasks = [asyncio.create_task(prober.run()), asyncio.create_task(watch(config, prober))]
+    await asyncio.sleep(0.05)
+    file.write_text("nameserver 127.0.0.33\n")
+    await asyncio.sleep(0.6)
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    assert len(asked) == 2
