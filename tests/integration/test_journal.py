@@ -4,6 +4,7 @@ import os
 import sqlite3
 import stat
 import threading
+from contextlib import closing
 
 import pytest
 
@@ -207,7 +208,7 @@ def test_a_newer_journal_is_refused_with_a_remedy(path):
     connection.execute(f"PRAGMA user_version = {len(schema.MIGRATIONS) + 1}")
     connection.close()
     for opener in (Journal, JournalReader):
-        with pytest.raises(JournalError, match="newer orderd.*move the file aside"):
+        with pytest.raises(JournalError, match=r"newer orderd.*move the file aside"):
             opener.open(path)
 
 
@@ -240,6 +241,13 @@ def test_what_cannot_be_a_journal_is_refused_with_path_and_remedy(tmp_path, prep
     assert str(path) in str(caught.value)
 
 
+def read_all(path) -> None:
+    """Read everything there is."""
+    with closing(JournalReader.open(path)) as reader:
+        reader.page(1000)
+        reader.unfinished()
+
+
 def test_a_damaged_page_is_an_error_with_a_remedy(path, make_decision):
     """Bytes overwritten in the middle of the file raise JournalError, not something else."""
     journal = Journal.open(path)
@@ -253,12 +261,7 @@ def test_a_damaged_page_is_an_error_with_a_remedy(path, make_decision):
         file.seek(4096)
         file.write(os.urandom(16 * 4096))
     with pytest.raises(JournalError, match="move it aside"):
-        damaged = JournalReader.open(path)
-        try:
-            damaged.page(100)
-            damaged.unfinished()
-        finally:
-            damaged.close()
+        read_all(path)
 
 
 def test_the_journal_keeps_room_inside_itself(journal, path):

@@ -47,7 +47,7 @@ def acknowledged(path, life_s: float) -> list[list[str]]:
 
 @pytest.mark.parametrize("seed", range(8))
 def test_no_acknowledged_decision_is_lost_to_kill_9(tmp_path, seed):
-    """Everything the writer was told is durable is there after SIGKILL, in order, and at most one incident is unfinished per kill."""
+    """What the writer was told is durable is there after SIGKILL, in order; each kill leaves at most one incident unfinished."""
     path = tmp_path / "journal.sqlite"
     chance = random.Random(seed)
     told = []

@@ -116,15 +116,22 @@ def watch(
     json: Json = False,
 ) -> None:
     """Print a line for every change of a decision until Ctrl-C."""
-    terminal = screen.console()
-    with _orderd(context) as client:
-        for decision in client.watch(failure or ""):
-            if json:
-                screen.print_json(screen.as_dict(decision), one_line=True)
-            else:
-                terminal.print(watch_line(decision), soft_wrap=True)
-                sys.stdout.flush()
+    try:
+        with _orderd(context) as client:
+            _print_changes(client, failure or "", json)
+    except KeyboardInterrupt:
+        return
     raise CtlError(Exit.NOT_RUNNING, "orderd has stopped")
+
+
+def _print_changes(client: Client, failure: str, json: bool) -> None:
+    terminal = screen.console()
+    for decision in client.watch(failure):
+        if json:
+            screen.print_json(screen.as_dict(decision), one_line=True)
+        else:
+            terminal.print(watch_line(decision), soft_wrap=True)
+            sys.stdout.flush()
 
 
 @app.command()
@@ -170,8 +177,6 @@ def main() -> None:
     except CtlError as error:
         Console(stderr=True, highlight=False, markup=False).print(f"orderctl: {clean(str(error))}", soft_wrap=True)
         sys.exit(error.code)
-    except KeyboardInterrupt:
-        sys.exit(Exit.OK)
     except BrokenPipeError:
         # The reader (head, less) has seen enough. Python would complain once more while closing standard output.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

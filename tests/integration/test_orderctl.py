@@ -1,0 +1,196 @@
+"""orderctl as a program, against a real server."""
+
+import asyncio
+import json
+import os
+import pwd
+import signal
+import sys
+
+import pytest
+
+from orderd.domain.values import Action, IncidentState
+from orderd.rpc import serve
+
+ME = f"{pwd.getpwuid(os.getuid()).pw_name} (uid {os.getuid()})"
+
+
+@pytest.fixture
+async def server(rpc_config, rpc_journal, hub, imagined_host):
+    """Return a running server."""
+    running = await serve(rpc_config, rpc_journal, hub, imagined_host)
+    yield running
+    await running.stop(0.1)
+
+
+@pytest.fixture
+def start(rpc_config):
+    """Return a starter of orderctl."""
+
+    async def begin(*words: str) -> asyncio.subprocess.Process:
+        environment = os.environ | {"ORDERD_SOCKET": rpc_config.socket, "COLUMNS": "200"}
+        pipes = {"stdout": asyncio.subprocess.PIPE, "stderr": asyncio.subprocess.PIPE}
+        return await asyncio.create_subprocess_exec(sys.executable, "-m", "orderd.ctl", *words, env=environment, **pipes)
+
+    return begin
+
+
+@pytest.fixture
+def orderctl(start):
+    """Return a runner: exit code, standard output, standard error."""
+
+    async def run(*words: str) -> tuple[int, str, str]:
+        process = await start(*words)
+        out, err = await asyncio.wait_for(process.communicate(), 20)
+        return process.returncode, out.decode(), err.decode()
+
+    return run
+
+
+async def test_status_is_a_page_for_people_and_json_for_programs(server, orderctl):
+    """Without a terminal there are no colours; --json holds every field by its proto JSON name."""
+    code, page, _ = await orderctl("status")
+    assert (code, page.split("   ")[0], "\x1b" in page) == (0, "web-3", False)
+    code, text, _ = await orderctl("status", "--json")
+    status = json.loads(text)
+    assert (status["hostname"], status["openIncidents"], status["model"]["provider"]) == ("web-3", 1, "CPUExecutionProvider")
+    assert status["holds"] == []
+
+
+async def test_decisions_are_listed_and_filtered(server, orderctl, rpc_journal, make_decision):
+    """-n bounds the list, --action and --failure narrow it."""
+    for number in range(1, 5):
+        rpc_journal.record(make_decision(number, action=Action.WAIT if number == 2 else Action.REPAIR))
+    _, text, _ = await orderctl("decisions", "-n", "2", "--json")
+    assert [d["id"] for d in json.loads(text)["decisions"]] == [make_decision(n).decision_id for n in (4, 3)]
+    _, text, _ = await orderctl("decisions", "--action", "wait", "--json")
+    assert [d["id"] for d in json.loads(text)["decisions"]] == [make_decision(2).decision_id]
+    _, page, _ = await orderctl("decisions", "--failure", "disk_full")
+    assert page == "No decisions of that kind.\n"
+
+
+@pytest.mark.usefixtures("server")
+@pytest.mark.parametrize(("words", "number"), [("latest", 3), ("d000000000002", 2), ("d0000000000010000", 1), ("30000", 3)])
+async def test_show_takes_ids_their_ends_and_latest(orderctl, rpc_journal, make_decision, words, number):
+    """A whole id, a unique beginning or end, or the newest."""
+    for n in (1, 2, 3):
+        rpc_journal.record(make_decision(n))
+    code, text, _ = await orderctl("show", words, "--json")
+    assert (code, json.loads(text)["id"]) == (0, make_decision(number).decision_id)
+
+
+async def test_show_refuses_what_fits_none_or_several(server, orderctl, rpc_journal, make_decision):
+    """Exit 5 for none, 2 for several, each in one line."""
+    code, out, err = await orderctl("show")
+    assert (code, out, err) == (5, "", "orderctl: orderd has decided nothing yet\n")
+    rpc_journal.record(make_decision(1))
+    rpc_journal.record(make_decision(2))
+    assert (await orderctl("show", "zzz"))[0] == 5
+    code, _, err = await orderctl("show", "d0")
+    assert (code, err.count("\n")) == (2, 1)
+    assert "write more of the id" in err
+
+
+async def test_hold_and_release_reach_orderd(server, orderctl, imagined_host):
+    """A hold is placed in the caller's name and ended again; ending it twice is exit 5."""
+    code, page, _ = await orderctl("hold", "nginx", "--for", "2m", "--why", "planned restart")
+    assert (code, page) == (0, f"nginx.service is left alone for 2 m (held by {ME}: planned restart)\n")
+    assert [hold.why for hold in imagined_host.holds()] == ["planned restart"]
+    assert (await orderctl("release", "nginx"))[0] == 0
+    code, _, err = await orderctl("release", "nginx")
+    assert (code, err) == (5, "orderctl: entity: there is no hold on unit:nginx.service\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (("hold", "nginx", "--for", "soon", "--why", "w"), 2, "orderctl: --for: 'soon' is no duration"),
+        (("hold", "a b", "--for", "2m", "--why", "w"), 2, "orderctl: UNIT: 'a b.service' is not a valid unit key"),
+        (("hold", "nginx", "--for", "2h", "--why", "w"), 1, "decision.hold_max_s"),
+        (("hold", "other", "--for", "2m", "--why", "w"), 5, "not watched"),
+    ],
+)
+async def test_a_hold_that_cannot_be_is_refused_in_one_line(server, orderctl, words, code, said):
+    """The exit code says whose fault it was, the line what to change."""
+    found, out, err = await orderctl(*words)
+    assert (found, out, err.count("\n")) == (code, "", 1)
+    assert said in err
+
+
+@pytest.mark.usefixtures("server")
+async def test_watch_prints_a_line_per_change_and_ends_cleanly(start, hub, rpc_journal, make_decision, make_step):
+    """Ctrl-C ends the watch with exit 0 and no traceback."""
+    process = await start("watch", "--json")
+    for _ in range(500):
+        if hub.watchers:
+            break
+        await asyncio.sleep(0.01)
+    decision = make_decision()
+    hub.publish(rpc_journal.record(decision))
+    hub.publish(rpc_journal.append(make_step(decision, IncidentState.RESOLVED, "verified")))
+    lines = [json.loads(await asyncio.wait_for(process.stdout.readline(), 5)) for _ in range(2)]
+    assert [line["state"] for line in lines] == ["repairing", "resolved"]
+    process.send_signal(signal.SIGINT)
+    out, err = await asyncio.wait_for(process.communicate(), 5)
+    assert (process.returncode, out, err) == (0, b"", b"")
+
+
+async def test_watch_says_that_orderd_has_stopped(rpc_config, rpc_journal, hub, imagined_host, start):
+    """When the daemon goes, the watch ends with exit 3 instead of hanging."""
+    running = await serve(rpc_config, rpc_journal, hub, imagined_host)
+    process = await start("watch")
+    for _ in range(500):
+        if hub.watchers:
+            break
+        await asyncio.sleep(0.01)
+    await running.stop(1.0)
+    _, err = await asyncio.wait_for(process.communicate(), 5)
+    assert (process.returncode, err) == (3, b"orderctl: orderd has stopped\n")
+
+
+async def test_a_daemon_that_is_not_running_is_said_so(orderctl, rpc_config):
+    """Exit 3, one line, and how to start it."""
+    code, out, err = await orderctl("status")
+    assert (code, out, err.count("\n")) == (3, "", 1)
+    assert "systemctl start orderd" in err
+    assert rpc_config.socket in err
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to become somebody else")
+async def test_a_user_who_may_not_is_told_what_would_help(server, rpc_config, tmp_path):
+    """Exit 4, one line, naming the group."""
+    for folder in [tmp_path, *tmp_path.parents][:-1]:
+        if folder.stat().st_mode & 0o001 == 0:
+            folder.chmod(folder.stat().st_mode | 0o001)
+    uid = pwd.getpwnam("nobody").pw_uid
+    # Only the question to the socket runs as nobody, who may not even read this interpreter's folder.
+    script = (
+        "import os, sys; from orderd.ctl.client import CtlError, check_socket\n"
+        "os.setgroups([]); os.setgid(int(sys.argv[2])); os.setuid(os.getgid())\n"
+        "try: check_socket(sys.argv[1])\n"
+        "except CtlError as error: sys.stderr.write(str(error)); sys.exit(error.code)\n"
+    )
+    argv = [sys.executable, "-c", script, rpc_config.socket, str(uid)]
+    process = await asyncio.create_subprocess_exec(*argv, stderr=asyncio.subprocess.PIPE)
+    _, err = await process.communicate()
+    assert process.returncode == 4, err
+    assert b"usermod -aG orderd" in err
+
+
+async def test_a_reader_that_has_seen_enough_is_no_error(server, rpc_config, rpc_journal, make_decision):
+    """``orderctl decisions | head -1`` ends without a complaint."""
+    for number in range(1, 300):
+        rpc_journal.record(make_decision(number, detail="x" * 300))
+    command = f"{sys.executable} -m orderd.ctl --socket {rpc_config.socket} decisions -n 300 --json | head -1"
+    process = await asyncio.create_subprocess_shell(command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE)
+    out, err = await process.communicate()
+    assert (out, err) == (b"{\n", b"")
+
+
+async def test_orderctl_starts_fast_enough_to_be_typed(server, orderctl):
+    """The heavy rooms (ansible, onnxruntime, numpy, psutil) are not imported by it."""
+    code = (
+        "import sys, orderd.ctl.main; print(sorted({'ansible', 'onnxruntime', 'numpy', 'psutil', 'sqlite3'} & set(sys.modules)))"
+    )
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", code, stdout=asyncio.subprocess.PIPE)
+    assert (await process.communicate())[0] == b"[]\n"
