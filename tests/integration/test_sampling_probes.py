@@ -15,7 +15,6 @@ from orderd.sampling.resolver import resolve, watch
 @contextlib.asynccontextmanager
 async def serving(answer):
     """Serve TCP on loopback: read something, write ``answer`` (None: never answer), close; yields the port."""
-
     writers = []
 
     async def handle(reader, writer):

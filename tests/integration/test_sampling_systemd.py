@@ -176,13 +176,12 @@ async def test_changed_unit_files_are_an_event_at_once(tmp_path):
 
 async def test_a_systemd_that_starts_anew_is_subscribed_to_again(tmp_path):
     """After daemon-reexec the name has a new owner that nobody subscribed to."""
-    async with message_bus(tmp_path) as address:
-        async with fake_systemd(address) as first, watching(address) as watch:
-            first.bus.disconnect()
-            async with fake_systemd(address) as second:
-                second.unit["ActiveState"] = Variant("s", "failed")
-                await watch.until(lambda said: said and said["ActiveState"] == "failed")
-                assert second.subscribed == 1
+    async with message_bus(tmp_path) as address, fake_systemd(address) as first, watching(address) as watch:
+        first.bus.disconnect()
+        async with fake_systemd(address) as second:
+            second.unit["ActiveState"] = Variant("s", "failed")
+            await watch.until(lambda said: said and said["ActiveState"] == "failed")
+            assert second.subscribed == 1
 
 
 async def test_a_dead_bus_makes_units_missing_and_a_new_one_makes_them_known(tmp_path):
