@@ -1,7 +1,9 @@
 """The executor and the zygote as real processes, Ansible for real; without systemd, so without scopes."""
 
 import asyncio
+import contextlib
 import itertools
+import json
 import os
 import signal
 import time
@@ -9,9 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from orderd.catalogue import manifest
 from orderd.errors import ExecutorError, RepairRefusedError
+from orderd.executor.channel import Channel
 from orderd.executor.client import ExecutorClient
-from orderd.executor.messages import Accepted, Finished, Mode, Outcome, RepairRequest, Started
+from orderd.executor.messages import JOB_REPLIES, Accepted, Finished, Go, Job, JobDone, Mode, Outcome, RepairRequest, Started
 from orderd.executor.rig import Rig
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="the zygote mounts a tmpfs for every repair: run as root")
@@ -206,3 +210,81 @@ def test_an_idle_executor_leaves_and_its_rate_limit_stays(tmp_path):
         assert rig.processes[1].wait(timeout=5) == 0
         rig.restart_executor()
         assert _refusal(rig, "nothing") == "rate_limited"
+
+
+HOSTILE = (
+    "{{ lookup('pipe', 'touch MARK') }}",
+    "{% for x in ().__class__.__base__.__subclasses__() %}{{ x }}{% endfor %}",
+    "{{ 7 * 7 }}",
+    "{# comment #}",
+    "$(touch MARK)",
+    "`touch MARK`",
+    "; touch MARK",
+    "| touch MARK",
+    "\n- name: more\n  command: touch MARK",
+    "a: b",
+    "- a",
+    "!!python/object/apply:os.system [touch MARK]",
+    "!unsafe x",
+    "!vault |",
+    "&anchor",
+    "*alias",
+    "'",
+    '"',
+    "\\",
+    "\\u0041",
+    "%(x)s",
+    "yes",
+    "null",
+    "0x10",
+    "1e3",
+    "~",
+    "",
+    " ",
+    "\t",
+    "\r\n",
+    "\x1b[31m",
+    "\u202egnp.exe",
+    "\u2028",
+    "\U0001f600",
+    "../../etc/passwd",
+    "--check",
+    "@/etc/passwd",
+    "omit",
+    "a" * 4000,
+)
+
+
+def test_hostile_values_reach_a_task_as_they_are(rig, tmp_path):
+    """Whatever a value looks like, it is neither templated nor executed on its way into a module."""
+    mark, out = tmp_path / "mark", tmp_path / "out.json"
+    values = tuple(value.replace("MARK", str(mark)) for value in HOSTILE)
+    source = tmp_path / "catalogue" / "writes"
+    source.mkdir(parents=True)
+    content = "{{ hostile | to_json }}"
+    task = f"    - name: Write\n      ansible.builtin.copy:\n        dest: {out}\n        content: '{content}'\n"
+    (source / "repair.yml").write_text(PLAY + task)
+    files = manifest.Manifest.of(source.parent).for_repair("writes")
+    job = Job(
+        job_id="hostile",
+        work_dir=str(rig.work_dir),
+        source_dir=str(source.parent),
+        files=files,
+        playbook="writes/repair.yml",
+        variables={"hostile": values},
+        check=False,
+        tmpfs_bytes=16 << 20,
+    )
+
+    async def run() -> JobDone:
+        channel = await Channel.connect(str(rig.root / "zygote.sock"))
+        with contextlib.closing(channel):
+            await channel.send(job)
+            await channel.receive(JOB_REPLIES)
+            await channel.send(Go())
+            return await channel.receive(JOB_REPLIES)
+
+    done = asyncio.run(run())
+    assert done.rc == 0, done.detail
+    assert tuple(json.loads(out.read_text())) == values
+    assert not mark.exists()

@@ -6,6 +6,7 @@ Outside systemd there are no scopes: repairs run in a process group, which a hos
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -111,12 +112,12 @@ class Rig:
         self.processes.append(process)
         self._await(self.root / listens, process)
 
-    def _await(self, socket: Path, process: "subprocess.Popen[bytes]") -> None:
+    def _await(self, path: Path, process: "subprocess.Popen[bytes]") -> None:
         give_up = time.monotonic() + READY_WITHIN_S
-        while not socket.exists():
+        while not _listens(path):
             if process.poll() is not None or time.monotonic() > give_up:
                 logs = "\n".join(log.read_text() for log in self.root.glob("*.log"))
-                raise RuntimeError(f"{socket.name} does not appear; the logs say:\n{logs}")
+                raise RuntimeError(f"{path.name} does not appear; the logs say:\n{logs}")
             time.sleep(0.01)
 
     def _toml(self) -> str:
@@ -129,6 +130,11 @@ class Rig:
         }
         lines = "".join(f'{key} = "{path}"\n' for key, path in paths.items())
         return f"{self.config}\n[executor]\n{self.executor_config}{lines}"
+
+
+def _listens(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as probe:
+        return probe.connect_ex(str(path)) == 0
 
 
 def _environment() -> dict[str, str]:

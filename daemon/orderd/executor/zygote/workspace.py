@@ -5,11 +5,11 @@ Everything a repair needs and writes lies here, in memory, so that a full or dyi
 
 import ctypes
 import errno
-import json
 import os
 import re
 import shutil
 import socket
+import string
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +22,7 @@ _MS_NOSUID: Final = 2
 _MS_NODEV: Final = 4
 _SAFE_PART: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 _VARIABLE: Final = re.compile(r"[a-z][a-z0-9_]*")
+_PLAIN: Final = frozenset(string.printable[:94]) - {'"', "\\"} | {" "}
 _STUB: Final = Path(__file__).with_name("stub.py")
 _FOLDERS: Final = ("project", "library", "module_utils", "home", "tmp", "bin", "artifacts")
 _libc: Final = ctypes.CDLL(None, use_errno=True)
@@ -134,9 +135,13 @@ def _write_stub(target: Path) -> None:
 
 
 def _write_variables(job: Job, target: Path) -> Path:
-    """Write the values as YAML tagged ``!unsafe``: Ansible never templates them. Keys are ours and checked all the same."""
-    lines = [f"{_checked_key(key)}: {_unsafe(value)}" for key, value in sorted(job.variables.items())]
-    target.write_text("\n".join([*lines, f"ansible_python_interpreter: {json.dumps(sys.executable)}"]) + "\n", encoding="utf-8")
+    """Write the values for ``-e @file``, so that Ansible never templates them.
+
+    The tag is on the whole mapping: on a single scalar it would also undo the quotes, and ``"yes"`` would arrive as true.
+    """
+    variables = {**job.variables, "ansible_python_interpreter": sys.executable}
+    entries = [f"{_checked_key(key)}: {_quoted(value)}" for key, value in sorted(variables.items())]
+    target.write_text("!unsafe {\n" + ",\n".join(entries) + "\n}\n", encoding="ascii")
     return target
 
 
@@ -146,8 +151,8 @@ def _checked_key(key: str) -> str:
     return key
 
 
-def _unsafe(value: str | tuple[str, ...]) -> str:
-    """Return a value in YAML; JSON strings with everything but ASCII escaped are YAML strings too."""
+def _quoted(value: str | tuple[str, ...]) -> str:
+    """Return a value in YAML, with every character escaped that could mean anything but itself."""
     if isinstance(value, str):
-        return f"!unsafe {json.dumps(value)}"
-    return "[" + ", ".join(_unsafe(item) for item in value) + "]"
+        return '"' + "".join(c if c in _PLAIN else f"\\U{ord(c):08X}" for c in value) + '"'
+    return "[" + ", ".join(_quoted(item) for item in value) + "]"

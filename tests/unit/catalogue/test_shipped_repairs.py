@@ -1,0 +1,48 @@
+"""The repairs that ship: every one has a valid contract and keeps the house's rules."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from orderd.catalogue import load_repairs
+from orderd.domain.faults import Failure
+
+REPAIRS = Path(__file__).parents[3] / "playbooks" / "repairs"
+CATALOGUE = load_repairs(REPAIRS)
+PLAYBOOKS = sorted(path for path in REPAIRS.glob("*/*.yml") if path.name != "contract.yml")
+
+
+def test_every_shipped_contract_is_valid():
+    """Nothing that ships is refused."""
+    assert dict(CATALOGUE.refused) == {}
+
+
+@pytest.mark.parametrize("failure", [f for f in Failure if f not in {Failure.OK, Failure.CLOCK_STEPPED}])
+def test_every_failure_but_a_stepped_clock_has_a_repair(failure):
+    """What can be diagnosed can be repaired; a stepped clock goes to a person."""
+    assert any(failure in repair.repairs for repair in CATALOGUE.repairs.values())
+
+
+def test_a_stepped_clock_has_no_repair():
+    """No playbook sets the clock."""
+    assert not any(Failure.CLOCK_STEPPED in repair.repairs for repair in CATALOGUE.repairs.values())
+
+
+@pytest.mark.parametrize("playbook", PLAYBOOKS, ids=lambda path: f"{path.parent.name}/{path.name}")
+def test_a_playbook_runs_locally_without_facts_in_few_tasks(playbook):
+    """One play on localhost, no facts, at most two tasks, each with a name: that is what makes it fast and readable."""
+    (play,) = yaml.safe_load(playbook.read_text())
+    assert (play["hosts"], play["connection"], play["gather_facts"]) == ("localhost", "local", False)
+    assert 1 <= len(play["tasks"]) <= 2
+    assert all(task["name"] for task in play["tasks"])
+
+
+@pytest.mark.parametrize("playbook", PLAYBOOKS, ids=lambda path: f"{path.parent.name}/{path.name}")
+def test_a_playbook_gives_no_observed_value_to_a_shell(playbook):
+    """What was seen on the host reaches modules as values, never a command line."""
+    (play,) = yaml.safe_load(playbook.read_text())
+    for task in play["tasks"]:
+        for name, arguments in task.items():
+            if name.rpartition(".")[2] in {"shell", "command", "raw", "script"}:
+                assert "{{" not in str(arguments)
