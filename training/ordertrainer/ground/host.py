@@ -218,6 +218,7 @@ class DisposableHost:
         say(f"host {self.name}: mounting")
         self._mount(layer)
         self._become_someone()
+        self._keep_own_view()
         self._prepare_data()
         access.grant(self.directory, self.root, self.name, self.address)
         say(f"host {self.name}: booting")
@@ -253,6 +254,13 @@ class DisposableHost:
         for file, text in texts.items():
             (self.root / "etc" / file).unlink(missing_ok=True)
             (self.root / "etc" / file).write_text(text, encoding="ascii")
+
+    def _keep_own_view(self) -> None:
+        """Let orderd see the clone's own /proc too: a unit that protects kernel tunables gets a fresh one, the machine's."""
+        own = " ".join(f"{shared.LXCFS_DIR}/proc/{file}:/proc/{file}" for file in LXCFS_FILES)
+        drop_in = self.root / "etc/systemd/system/orderd.service.d/50-clone.conf"
+        drop_in.parent.mkdir(parents=True, exist_ok=True)
+        drop_in.write_text(f"[Service]\nBindReadOnlyPaths={own}\n", encoding="ascii")
 
     def _prepare_data(self) -> None:
         """Mount a filesystem of its own at /srv/data, so that filling it is a full disk and nothing else."""
