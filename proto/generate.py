@@ -1,7 +1,8 @@
+# ruff: noqa: INP001 - a script beside the files it reads, not part of a package
 """Generates daemon/orderd/v1 from proto/orderd/v1. Runs protoc in this process; writes only below the folder it is given.
 
-Usage: ``python proto/generate.py [FOLDER]``. Without a folder it renews the committed code; the freshness test passes a temporary one and
-compares. The import path ``orderd.v1`` follows from the folder structure under ``proto/``.
+Usage: ``python proto/generate.py [FOLDER]``. Without a folder it renews the committed code; the freshness test passes a temporary
+one and compares. The import path ``orderd.v1`` follows from the folder structure under ``proto/``.
 """
 
 import sys
@@ -38,4 +39,4 @@ def generate(folder: Path) -> list[Path]:
 
 if __name__ == "__main__":
     for path in generate(Path(sys.argv[1]) if len(sys.argv) > 1 else DAEMON):
-        print(path)
+        sys.stdout.write(f"{path}\n")

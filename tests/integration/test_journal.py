@@ -12,7 +12,7 @@ from orderd.domain.faults import Failure
 from orderd.domain.values import Action, IncidentState, RepairOutcome
 from orderd.errors import JournalError
 from orderd.record import Journal, JournalReader, schema
-from orderd.record.reserve import RESERVE_BYTES
+from orderd.record.reserve import CHECK_EVERY, RESERVE_BYTES
 
 
 @pytest.fixture
@@ -276,3 +276,10 @@ def test_the_log_keeps_its_room_over_a_restart(path):
     Journal.open(path).close()
     log = path.with_name(path.name + "-wal")
     assert log.stat().st_blocks * 512 >= RESERVE_BYTES * 0.9
+
+
+def test_the_reserve_is_filled_again_after_it_was_used(journal, make_decision):
+    """A journal that has grown into its reserve makes a new one once there is space."""
+    for number in range(1, CHECK_EVERY + 1):
+        journal.record(make_decision(number, detail="x" * 20_000))
+    assert journal._reserve.free_pages() * 4096 >= RESERVE_BYTES * 0.9

@@ -214,14 +214,19 @@ async def test_a_hold_is_signed_by_the_kernel(host, imagined_host):
     assert [hold.by for hold in imagined_host.holds()] == [ME]
 
 
+def open_to_all(path: Path) -> None:
+    """Let every user reach a socket."""
+    path.chmod(0o666)
+    for folder in list(path.parents)[:-1]:
+        folder.chmod(folder.stat().st_mode | 0o001)
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root to become somebody else")
-async def test_another_user_is_named_as_such(server, rpc_config, imagined_host, tmp_path):
+@pytest.mark.usefixtures("server")
+async def test_another_user_is_named_as_such(rpc_config, imagined_host):
     """A client that runs as nobody is recorded as nobody."""
     nobody = pwd.getpwnam("nobody")
-    Path(rpc_config.socket).chmod(0o666)
-    for folder in [tmp_path, *tmp_path.parents][:-1]:
-        if folder.stat().st_mode & 0o001 == 0:
-            folder.chmod(folder.stat().st_mode | 0o001)
+    open_to_all(Path(rpc_config.socket))
     argv = [sys.executable, "-c", HOLD_AS, rpc_config.socket, str(nobody.pw_uid)]
     client = await asyncio.create_subprocess_exec(*argv, stderr=subprocess.PIPE)
     _, complaint = await client.communicate()
