@@ -12,11 +12,12 @@ from typing import Final
 
 from orderd.config import Config, load
 from orderd.config.load import DEFAULT_PATH
-from orderd.errors import OrderdError
+from orderd.errors import ExecutorError, OrderdError
 from orderd.executor.admission import Admission, Playbooks
+from orderd.executor.conduct import Conductor
 from orderd.executor.ledger import Ledger
 from orderd.executor.scope import NoScopes, Scopes, SystemdScopes
-from orderd.executor.server import build, user_ids
+from orderd.executor.server import Server, user_ids
 from orderd.executor.sockets import listening_socket
 
 LEDGER_FILE: Final = "ledger.json"
@@ -54,12 +55,15 @@ async def _serve(config: Config, arguments: argparse.Namespace) -> None:
         print(f"repair {name} refused: {reason}", file=sys.stderr, flush=True)
     ledger = Ledger(Path(executor.socket).with_name(LEDGER_FILE), per_minute=executor.repairs_per_minute)
     scopes: Scopes = NoScopes(Path(executor.work_dir)) if arguments.no_scope else SystemdScopes.of(executor)
-    await scopes.end_all()
-    server = build(
+    conductor = Conductor(executor.zygote_socket, scopes)
+    try:
+        await conductor.settle()
+    except ExecutorError as error:  # it is tried again, and has to succeed, before the next repair
+        print(error, file=sys.stderr, flush=True)
+    server = Server(
         listening_socket(executor.socket, mode=0o660),
         Admission(config, playbooks, ledger),
-        scopes,
-        zygote_socket=executor.zygote_socket,
+        conductor,
         users=user_ids(executor.allowed_users, file=str(arguments.config)),
     )
     await server.serve(idle_s=arguments.idle or None)

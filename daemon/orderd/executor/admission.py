@@ -44,14 +44,20 @@ class Playbooks:
     def load(cls, directory: Path, manifest_file: Path) -> Self:
         """Load the catalogue and hold it against its manifest.
 
+        Without a usable manifest every repair is refused, by name and with that reason; the executor answers all the same.
+
         Raises:
-            CatalogueError: there is no usable manifest or no catalogue.
+            CatalogueError: there is no catalogue.
         """
-        files = manifest.load(manifest_file)
         found = load_repairs(directory)
         refused = dict(found.refused)
         repairs: dict[str, Repair] = {}
-        for name in found.repairs:
+        try:
+            files = manifest.load(manifest_file)
+        except CatalogueError as error:
+            files = manifest.Manifest(version=1, files={})
+            refused |= dict.fromkeys(found.repairs, str(error))
+        for name in found.repairs.keys() - refused.keys():
             try:
                 repairs[name] = _verified_contract(directory, name, files)
             except CatalogueError as error:

@@ -54,11 +54,15 @@ class Channel:
         Raises:
             msgspec.ValidationError: it is no such message.
         """
-        try:
-            datagram = await asyncio.get_running_loop().sock_recv(self._sock, MESSAGE_BYTES_MAX)
-        except ConnectionResetError:
-            return None
+        datagram = await self.receive_bytes()
         return decoder.decode(datagram) if datagram else None
+
+    async def receive_bytes(self) -> bytes:
+        """Receive one datagram without looking into it; empty when the other side has closed."""
+        try:
+            return await asyncio.get_running_loop().sock_recv(self._sock, MESSAGE_BYTES_MAX)
+        except ConnectionResetError:
+            return b""
 
     def close(self) -> None:
         """Close the socket."""

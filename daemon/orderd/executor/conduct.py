@@ -37,6 +37,17 @@ class Conductor:
         """Remember where the zygote listens and what holds the processes."""
         self._zygote_socket = zygote_socket
         self._scopes = scopes
+        self._settled = False
+
+    async def settle(self) -> None:
+        """End what an earlier executor left running; nothing is started before this has succeeded once.
+
+        Raises:
+            ExecutorError: systemd cannot be asked, or something is still running.
+        """
+        if not self._settled:
+            await self._scopes.end_all()
+            self._settled = True
 
     async def zygote_listens(self) -> bool:
         """Tell whether the warm Ansible process answers."""
@@ -101,6 +112,7 @@ class Conductor:
     async def _adopt(self, run: "_Run", pid: int) -> str:
         """Have the process adopted; when that fails it is never released, sees the closed channel and leaves."""
         try:
+            await self.settle()
             scope = await self._scopes.adopt(run.admitted.job.job_id, pid, run.admitted.deadline_s)
         except ExecutorError as error:
             raise Refusal(Code.SCOPE_FAILED, cut(error)) from error

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import os
 import pwd
 import socket
 import sys
@@ -25,7 +24,6 @@ from orderd.executor.messages import (
     Wake,
     cut,
 )
-from orderd.executor.scope import Scopes
 from orderd.executor.sockets import peer_uid
 from orderd.executor.targets import Refusal
 
@@ -85,14 +83,19 @@ class Server:
                 channel.close()
 
     async def _answer(self, channel: Channel, uid: int) -> None:
-        if uid not in self._users:
-            await channel.send(_refused("", Code.PEER_NOT_ALLOWED, f"uid {uid} may not ask; see executor.allowed_users"))
-            return
         try:
             async with asyncio.timeout(REQUEST_WITHIN_S):
-                request = await channel.receive(REQUESTS)
+                datagram = await channel.receive_bytes()  # also from strangers: an answer to an unread request is lost
         except TimeoutError:
             return
+        if uid not in self._users:
+            await channel.send(_refused("", Code.PEER_NOT_ALLOWED, f"uid {uid} may not ask; see executor.allowed_users"))
+        elif datagram:
+            await self._carry_out(channel, datagram)
+
+    async def _carry_out(self, channel: Channel, datagram: bytes) -> None:
+        try:
+            request = REQUESTS.decode(datagram)
         except msgspec.DecodeError as error:
             await channel.send(_refused("", Code.BAD_REQUEST, cut(error)))
             return
@@ -101,8 +104,6 @@ class Server:
                 await channel.send(await self._awake())
             case RepairRequest():
                 await self._repair(channel, request)
-            case None:
-                return
 
     async def _awake(self) -> Awake:
         playbooks = self._admission.playbooks
@@ -167,8 +168,3 @@ def _user(name: str) -> pwd.struct_passwd | None:
         return pwd.getpwnam(name)
     except KeyError:
         return None
-
-
-def build(listener: socket.socket, admission: Admission, scopes: Scopes, *, zygote_socket: str, users: frozenset[int]) -> Server:
-    """Put a server together; the current user may always ask when it is not root (tests)."""
-    return Server(listener, admission, Conductor(zygote_socket, scopes), users=users | {os.geteuid()})

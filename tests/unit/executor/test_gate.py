@@ -236,3 +236,12 @@ def test_cut_keeps_the_end_and_leaves_nothing_that_controls_a_terminal():
     assert len(text) == TEXT_MAX
     assert text.isprintable()
     assert text.endswith(" [31m end?")
+
+
+def test_without_a_manifest_every_repair_is_refused_by_name(tmp_path):
+    """The executor answers and says what is missing; it runs nothing it has no hash of."""
+    rig = Rig(root=tmp_path)
+    rig.add_repair("mend", "- hosts: localhost\n")
+    playbooks = Playbooks.load(rig.repairs, tmp_path / "none.json")
+    assert playbooks.repairs == {}
+    assert "none.json: cannot be read" in playbooks.refused["mend"]
