@@ -35,7 +35,8 @@ def test_nothing_unfinished_is_committed():
     marks = re.compile(r"\b(TO" r"DO|FIX" r"ME|XX" r"X)\b|NotImplemented" r"Error")
     for name in tracked:
         path = ROOT / name
-        if path.suffix in {".py", ".yml", ".proto", ".toml", ".j2"} and path.is_file():
+        generated = name.startswith("daemon/orderd/v1/")
+        if path.suffix in {".py", ".yml", ".proto", ".toml", ".j2"} and path.is_file() and not generated:
             assert not marks.search(path.read_text(encoding="utf-8")), name
 
 
