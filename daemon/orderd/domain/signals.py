@@ -78,7 +78,7 @@ ENTITY_SIGNALS: Final = (
     _unit("unit_result_exit_ratio", "1 when Result is exit-code"),
     _unit("unit_result_signal_ratio", "1 when Result is signal, core-dump or oom-kill"),
     _unit("unit_result_start_limit_ratio", "1 when Result is start-limit-hit"),
-    _unit("unit_dropins_changed_ratio", "1 when the list of drop-ins or their mtimes differ from the known good record"),
+    _unit("unit_dropins_changed_ratio", "1 when the drop-ins differ in name or content from the known good record"),
     _unit("unit_main_stopped_ratio", "share of the unit's processes in state T or t (stopped by a signal or a tracer)"),
     _unit("unit_active_s", "seconds since the unit became active, missing while it is not; at most 3600"),
     Signal(
