@@ -16,6 +16,7 @@ from orderd.domain.signals import schema_digest
 from ordertrainer.nets.order import OrderNet, Shape
 
 FORMAT: Final = 1
+_MAGIC: Final = b"PK\x03\x04"
 
 
 class CheckpointError(Exception):
@@ -52,6 +53,7 @@ def read(path: Path) -> dict[str, Any]:
         CheckpointError: it is missing, no checkpoint, holds code, or belongs to another schema.
     """
     try:
+        _check_magic(path)
         content = torch.load(path, map_location="cpu", weights_only=True)
     except OSError as error:
         msg = f"{path}: {error.strerror}; train one with `ordertrainer train`"
@@ -67,6 +69,13 @@ def read(path: Path) -> dict[str, Any]:
         msg = f"{path}: trained on other signals (schema {found}, here {here}); train again"
         raise CheckpointError(msg)
     return content
+
+
+def _check_magic(path: Path) -> None:
+    """Refuse bare pickles unread; what ``save`` writes is an archive."""
+    with path.open("rb") as file:
+        if file.read(len(_MAGIC)) != _MAGIC:
+            raise pickle.UnpicklingError("not an archive")
 
 
 def net_of(content: dict[str, Any]) -> OrderNet:
