@@ -4,11 +4,13 @@ What is loaded here was found by comparing sys.modules before and after a run; a
 works all the same. Call :func:`preload` before anything else of ansible is imported: Ansible reads its settings on import.
 """
 
+import contextlib
 import gc
 import importlib
 import os
 import sys
 import warnings
+from collections.abc import Generator
 from pathlib import Path
 from typing import Final
 
@@ -61,11 +63,25 @@ def preload() -> None:
     os.environ.clear()
     os.environ.update(STATIC_ENVIRONMENT)
     sys.argv = ["ansible-playbook"]  # Ansible names itself after it
-    for name in _MODULES:
-        importlib.import_module(name)
+    with _left_out("cryptography"):
+        for name in _MODULES:
+            importlib.import_module(name)
     _load_plugins()
     gc.collect()
     gc.freeze()
+
+
+@contextlib.contextmanager
+def _left_out(package: str) -> Generator[None]:
+    """Let a package seem absent while Ansible is imported.
+
+    Ansible takes cryptography for vaults alone and does without when there is none; it is 8 MiB of 48, and no repair has a vault.
+    """
+    sys.modules[package] = None  # type: ignore[assignment]  that is how an import is made to fail
+    try:
+        yield
+    finally:
+        del sys.modules[package]
 
 
 def _load_plugins() -> None:
