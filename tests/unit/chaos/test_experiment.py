@@ -82,7 +82,7 @@ def test_no_brace_is_left_in_what_the_playbooks_get(name):
     sent = variables(experiment, FAULTS[name], ttl_s=60)
     texts = str([list(step.values()) for step in sent["landed"] + sent["revert"]])
     assert "{" not in texts
-    assert experiment.target in {sent["target"]}
+    assert sent["target"] == experiment.target
 
 
 def test_a_placeholder_that_is_the_whole_value_keeps_its_type():

@@ -9,7 +9,6 @@ from types import MappingProxyType
 from typing import Final
 
 from orderd.errors import CatalogueError
-
 from ordertrainer.chaos.contract import FaultContract, parse_contract
 
 CONTRACT_FILE: Final = "contract.yml"

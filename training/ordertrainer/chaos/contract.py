@@ -14,9 +14,9 @@ from typing import Annotated, Final
 import msgspec
 import yaml
 from msgspec import Meta
+
 from orderd.domain.faults import KIND_OF, Entity, EntityKind, Failure
 from orderd.errors import CatalogueError
-
 from ordertrainer.chaos.steps import Seconds, Sight, Strict, Text, Undo
 
 NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,63}")

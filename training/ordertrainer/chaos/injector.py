@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 from orderd.domain.faults import Entity, EntityKind
-
 from ordertrainer.chaos.catalogue import FaultCatalogue, load_faults
 from ordertrainer.chaos.contract import FaultContract
 from ordertrainer.chaos.errors import InjectionError, PlaybookError, RequestError, Void

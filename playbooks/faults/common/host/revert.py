@@ -13,6 +13,8 @@ import undo
 from disarm import disarm
 from failures import Refused
 
+FAILURES = (OSError, ValueError, Refused, subprocess.SubprocessError)
+
 
 def revert() -> dict:
     """Undo every step that is still the fault's doing, then disarm.
@@ -36,7 +38,7 @@ def _undo_all(baseline: dict) -> dict:
     for entry in baseline["revert"]:
         try:
             done.append(undo.revert(entry["step"], entry["before"], baseline["boot_id"]))
-        except (OSError, ValueError, Refused, subprocess.SubprocessError) as error:  # the other steps are worth doing whatever happened to this one
+        except FAILURES as error:  # the other steps are worth doing whatever happened to this one
             failed.append(f"{entry['step']['undo']}: {error}")
     if failed:
         return {"reverted": done, "failed": failed}

@@ -21,6 +21,8 @@ from machine import boot_id, processes_of, run, show, stat
 UNIT_DIRECTORIES = ("/etc/systemd/system/", "/run/systemd/system/")
 TRANSIENT = "/run/systemd/transient/"
 RUNNING = ("active", "reloading")
+START_ATTEMPTS_MAX = 4
+START_RETRY_S = 0.3
 
 
 def capture(step: dict) -> object:
@@ -123,9 +125,22 @@ def _revert_unit(step: dict, before: str, boot: str) -> str:
         return f"{unit}: left alone, it runs"
     if boot_id() == boot and now["ActiveEnterTimestampMonotonic"] not in (before, "0"):
         return f"{unit}: left alone, somebody has started it since"
-    subprocess.run(["systemctl", "reset-failed", unit], capture_output=True, check=False)
-    run("systemctl", "start", unit)
+    _start(unit)
     return f"{unit}: started"
+
+
+def _start(unit: str) -> None:
+    """Start a unit, again if need be: the first time may join a start that was under way and fails with the fault's settings."""
+    for attempt in range(START_ATTEMPTS_MAX):
+        subprocess.run(["systemctl", "reset-failed", unit], capture_output=True, check=False)
+        try:
+            run("systemctl", "start", unit)
+        except OSError:
+            if attempt == START_ATTEMPTS_MAX - 1:
+                raise
+            time.sleep(START_RETRY_S)
+        else:
+            return
 
 
 # resume: processes of a unit that were stopped by a signal

@@ -6,6 +6,7 @@ fault, and never knows what the injector believes.
 
 from __future__ import annotations
 
+import subprocess
 import time
 
 import records
@@ -18,11 +19,18 @@ ASK_S = 0.05
 def watch() -> dict:
     """Wait until all conditions hold at once and note when that was."""
     entries = records.load(records.BASELINE)["landed"]
-    while not all(sights.seen(entry["sight"], entry["before"]) for entry in entries):
+    while not _in_full(entries):
         time.sleep(POLL_S)
     seen = {"landed": True, "monotonic_ns": time.monotonic_ns(), "boottime_ns": time.clock_gettime_ns(time.CLOCK_BOOTTIME)}
     records.save(records.LANDED, seen)
     return seen
+
+
+def _in_full(entries: list[dict]) -> bool:
+    try:
+        return all(sights.seen(entry["sight"], entry["before"]) for entry in entries)
+    except (OSError, ValueError, subprocess.SubprocessError):  # systemd that reloads, a file that is being replaced: look again
+        return False
 
 
 def landed(timeout_s: str) -> dict:
