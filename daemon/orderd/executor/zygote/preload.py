@@ -46,15 +46,13 @@ _MODULES: Final = (
     "orderd.executor.zygote.modules",
     "orderd.executor.zygote.server",
 )
+_WHOLE_LOADERS: Final = ("connection_loader", "shell_loader", "become_loader", "callback_loader")
+"""Ansible loads every plugin of these kinds at the start of every play and parses its documentation: half of a warm run."""
 _PLUGINS: Final = {
-    "connection_loader": ("local",),
     "action_loader": ("normal", "command", "shell", "service", "copy", "template", "debug", "set_fact", "assert", "fail"),
     "strategy_loader": ("linear",),
-    "shell_loader": ("sh",),
-    "callback_loader": ("default", "minimal"),
     "inventory_loader": ("host_list",),
     "cache_loader": ("memory",),
-    "become_loader": ("sudo",),
 }
 
 
@@ -66,7 +64,7 @@ def preload() -> None:
     with _left_out("cryptography"):
         for name in _MODULES:
             importlib.import_module(name)
-    _load_plugins()
+        _load_plugins()
     gc.collect()
     gc.freeze()
 
@@ -93,6 +91,8 @@ def _load_plugins() -> None:
     for name, plugins in _PLUGINS.items():
         for plugin in plugins:
             getattr(loader, name).get(plugin, class_only=True)
+    for name in _WHOLE_LOADERS:
+        list(getattr(loader, name).all(class_only=True))
     list(loader.filter_loader.all())
     list(loader.test_loader.all())
 
