@@ -160,7 +160,7 @@ class Admission:
         )
 
     def _variables(self, request: RepairRequest, target: Entity) -> dict[str, str | tuple[str, ...]]:
-        """Return what a playbook is told; CONTRIBUTING lists these names as the interface of a repair."""
+        """Return what a playbook is told; playbooks/repairs/README.md lists these names."""
         pid, _, start_ticks = target.key.partition(":") if target.kind is EntityKind.PROCESS else ("", "", "")
         return {
             "orderd_repair_id": request.repair_id,
