@@ -42,7 +42,7 @@ def collect(  # noqa: PLR0917  typer makes an option of each
         with unwinding():
             check(_say)
             summary = collect_runs(wanted, _say)
-    except KeyboardInterrupt as stopped:
+    except (KeyboardInterrupt, SystemExit) as stopped:
         _say(f"stopped; complete runs are in {out}, the same command goes on from there")
         raise typer.Exit(INTERRUPTED) from stopped
     except (CollectError, DatasetError, DrillError, GroundError, ServeError) as error:
