@@ -41,13 +41,14 @@ def test_the_failing_entity_is_labelled_and_the_others_are_ok(judge, host):
     assert {truth[host.worker], truth[host.data], truth[host.spinner]} == {Failure.OK}
 
 
-def test_nothing_is_judged_until_the_failure_can_be_seen(judge, host):
-    """Between landing and the first visible symptom windows are left out, and a flicker after it changes nothing."""
+def test_a_failure_is_labelled_only_where_it_can_be_seen(judge, host):
+    """Between landing and revert, windows that do not show the failure, yet or for the moment, are left out."""
     label = host.run(fault="disk_fill", failure=Failure.DISK_FULL, entity=str(host.data))
     used = {21: 0.6, 22: 0.8, 23: 0.94, 24: 0.96, 25: 0.93}
     verdicts = judge(label, lambda s: {host.data: {"mount_used_ratio": used.get(s, 0.97 if s > 25 else 0.3)}})
     assert [verdicts[s] for s in (21, 22, 23)] == [None, None, None]
-    assert [verdicts[s][host.data] for s in (24, 25, 26)] == [Failure.DISK_FULL] * 3
+    assert verdicts[25] is None
+    assert [verdicts[s][host.data] for s in (24, 26)] == [Failure.DISK_FULL] * 2
 
 
 def test_collateral_is_neither_ok_nor_failing(judge, host):

@@ -3,8 +3,8 @@
 The rules:
     1. Only windows inside a run count, and of those neither the ones on the way to the fault nor the ones on the way back.
     2. Before the fault every entity is ok.
-    3. The labelled entity fails from the first window on in which its failure can be seen (`symptoms.visible`), until the revert;
-       between landing and that window nothing is judged.
+    3. From the landing to the revert the labelled entity fails in every window in which its failure can be seen
+       (`symptoms.visible`); windows in which it cannot, yet or for the moment, are left out.
     4. Beside a failing entity, one that looks troubled may be collateral and is not judged; all others are ok.
     5. A decoy makes nothing wrong: everything is ok, processes that spin or write included. Windows in which a decoy takes a
        unit, a mount or the resolver down are left out: down on purpose looks like down; telling them apart is the guard's work.
@@ -21,12 +21,11 @@ Truth = tuple[Failure | None, ...]
 
 
 class RunLabeller:
-    """Judges the windows of one run, in order."""
+    """Judges the windows of one run."""
 
     def __init__(self, label: Label) -> None:
-        """Begin a run."""
+        """Judge by this label."""
         self.label = label
-        self._seen = False
 
     def injected(self, window: Window) -> bool:
         """Tell whether the fault or decoy is there."""
@@ -49,10 +48,7 @@ class RunLabeller:
 
     def _failing(self, window: Window) -> Truth | None:
         index = next((i for i, entity in enumerate(window.entities) if str(entity) == self.label.entity), None)
-        if index is None:
-            return None
-        self._seen = self._seen or visible(self.label.failure, EntityView(window, index))
-        if not self._seen:
+        if index is None or not visible(self.label.failure, EntityView(window, index)):
             return None
         return tuple(self.label.failure if i == index else _beside(window, i) for i in range(len(window.entities)))
 

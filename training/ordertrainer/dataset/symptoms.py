@@ -13,7 +13,8 @@ from orderd.domain.window import Window
 
 FULL_RATIO: Final = 0.95
 """Where the rule diagnoser calls a mount full; below it nothing fails yet, so there is no failure to see."""
-BUSY_CORES: Final = 0.5
+BUSY_CORES: Final = 0.3
+"""What the repair of a runaway asks for, and what makes a process worth a row; on a contended machine a spinner gets no more."""
 STEPPED_S: Final = 0.5
 GROWTH_RATIO_PER_S: Final = 0.001
 """0.1 % of the host's memory a second, in every gap between the newest slots."""
