@@ -19,6 +19,7 @@ from orderd.catalogue import manifest
 from orderd.executor.client import ExecutorClient
 
 READY_WITHIN_S: Final = 20.0
+_EMPTY_WITHIN_S: Final = 3.0
 _CONTRACT: Final = """\
 name: {name}
 summary: Only for tests.
@@ -90,7 +91,10 @@ class Rig:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        """Stop both programs."""
+        """Let the zygote remove the last workspace, then stop both programs."""
+        give_up = time.monotonic() + _EMPTY_WITHIN_S
+        while self.work_dir.is_dir() and any(self.work_dir.iterdir()) and time.monotonic() < give_up:
+            time.sleep(0.02)
         for process in reversed(self.processes):
             process.send_signal(signal.SIGTERM)
             process.wait(timeout=10)

@@ -58,7 +58,7 @@ class Zygote:
                 os.read(self._wake_read, 4096)
             self._reap()
             self._sweep()
-            if self._listener.fileno() in ready:
+            if self._listener.fileno() in ready and not self._stopping:
                 self._accept()
 
     def _stop(self, *_: object) -> None:
