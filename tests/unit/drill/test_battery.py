@@ -34,5 +34,5 @@ def test_chosen_faults_keep_the_order_of_the_choice():
 
 def test_unknown_fault_is_refused_by_name():
     """The refusal names the fault and what there is instead."""
-    with pytest.raises(DrillError, match="'service_melt'.*service_kill"):
+    with pytest.raises(DrillError, match=r"'service_melt'.*service_kill"):
         battery(["service_melt"])

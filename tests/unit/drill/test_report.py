@@ -1,5 +1,6 @@
 import re
 from html.parser import HTMLParser
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -26,7 +27,8 @@ RUN = Run(
     residue=[EVIL],
 )
 SAID = Said(
-    decided_s=0.2, detected_s=0.1, failure=EVIL, entity=EVIL, probability=0.9, source=EVIL, evidence=EVIL, other=EVIL, action=EVIL,
+    decided_s=0.2, detected_s=0.1, failure=EVIL, entity=EVIL, probability=0.9, source=EVIL, evidence=EVIL, other=EVIL,
+    action=EVIL,
     repair=EVIL, reason=EVIL, detail=EVIL, heard_after_s=0.0, considered=[EVIL], steps=[(0.1, EVIL, EVIL)], state=EVIL,
 )  # fmt: skip
 SEEN = RunDetails(
@@ -46,8 +48,23 @@ SEEN = RunDetails(
 
 def rendered(*runs):
     runs = runs or (RUN,)
-    drill = Drill(version=VERSION, seed=1, host=EVIL, model=Model(version=EVIL, sha256="0" * 64, provider=EVIL), runs=list(runs), summary=summary(runs))
-    seen = Details(started_utc="2026-01-01 00:00:00", took_s=90.0, boot_s=3.0, install_s=20.0, machine=EVIL, orderd=EVIL, runs=[SEEN] * len(runs))
+    drill = Drill(
+        version=VERSION,
+        seed=1,
+        host=EVIL,
+        model=Model(version=EVIL, sha256="0" * 64, provider=EVIL),
+        runs=list(runs),
+        summary=summary(runs),
+    )
+    seen = Details(
+        started_utc="2026-01-01 00:00:00",
+        took_s=90.0,
+        boot_s=3.0,
+        install_s=20.0,
+        machine=EVIL,
+        orderd=EVIL,
+        runs=[SEEN] * len(runs),
+    )
     return render(drill, seen), overview_file(drill)
 
 
@@ -92,7 +109,15 @@ def test_report_is_well_formed_whatever_happened(outcome):
     """Every outcome gives a document whose elements close, the picture included."""
     import msgspec
 
-    changed = msgspec.structs.replace(RUN, outcome=outcome, landed=outcome != "void", decoy=outcome == "left_alone", diagnosis=None, repair=None, seconds=Times())
+    changed = msgspec.structs.replace(
+        RUN,
+        outcome=outcome,
+        landed=outcome != "void",
+        decoy=outcome == "left_alone",
+        diagnosis=None,
+        repair=None,
+        seconds=Times(),
+    )
     for text in rendered(changed, RUN):
         checker = Balanced()
         checker.feed(text)
@@ -103,7 +128,7 @@ def test_report_is_well_formed_whatever_happened(outcome):
 def test_labels_never_overlap(wanted):
     """Labels keep their order and their distance, and stay in the picture."""
     placed = spread_out(sorted(wanted), 86.0, 0.0, 900.0)
-    assert all(b - a >= 85.9 for a, b in zip(placed, placed[1:], strict=False))
+    assert all(b - a >= 85.9 for a, b in pairwise(placed))
     assert all(-0.01 <= p <= 900.01 for p in placed)
 
 

@@ -36,7 +36,14 @@ def test_drill_passes_when_all_that_landed_went_well(runs):
 
 @pytest.mark.parametrize(
     "bad",
-    [run("failed"), run("escalated"), run("failed", decoy=True), run("repaired", decoy=True), run("left_alone"), run("repaired", touched=True)],
+    [
+        run("failed"),
+        run("escalated"),
+        run("failed", decoy=True),
+        run("repaired", decoy=True),
+        run("left_alone"),
+        run("repaired", touched=True),
+    ],
 )
 def test_one_bad_run_fails_the_drill(bad):
     """A fault not repaired, a decoy not left alone, a healthy thing touched: each fails the whole drill."""
@@ -51,7 +58,15 @@ def test_drill_in_which_nothing_landed_proves_nothing():
 
 def test_summary_counts_runs_and_times_only_repaired_ones():
     """Medians and maxima are over repaired runs; counts are over all."""
-    got = summary([run("repaired", healthy=0.2), run("repaired", healthy=0.4, source="model"), run("repaired", healthy=3.0), run("failed", healthy=9.0), VOID])
+    got = summary(
+        [
+            run("repaired", healthy=0.2),
+            run("repaired", healthy=0.4, source="model"),
+            run("repaired", healthy=3.0),
+            run("failed", healthy=9.0),
+            VOID,
+        ]
+    )
     assert (got.counts.runs, got.counts.repaired, got.counts.failed, got.counts.void, got.counts.by_model) == (5, 3, 1, 1, 1)
     assert (got.seconds.healthy.median, got.seconds.healthy.maximum) == (0.4, 3.0)
     assert got.seconds.detected.median is None

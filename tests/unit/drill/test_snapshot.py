@@ -27,11 +27,17 @@ BEFORE = Snapshot(
         ({"nft": "table inet x"}, "the nftables rules changed"),
         ({"big_files": {"/tmp/fill": 9 << 20}}, "file /tmp/fill of 9437184 bytes appeared"),
         ({"run_units": {"/run/systemd/system/x.service": "1"}}, "/run/systemd/system/x.service appeared"),
-        ({"processes": [*BEFORE.processes, ("99:5", "python3", "metrics-agent.service")]}, "1 more process 'python3' in metrics-agent.service"),
+        (
+            {"processes": [*BEFORE.processes, ("99:5", "python3", "metrics-agent.service")]},
+            "1 more process 'python3' in metrics-agent.service",
+        ),
         ({"units": BEFORE.units | {"bad.service": Unit(ActiveState="failed")}}, "unit bad.service is failed"),
         ({"units": BEFORE.units | {"late.timer": Unit(ActiveState="active", Transient="yes")}}, "unit late.timer runs now"),
         ({"units": BEFORE.units | {"nginx.service": REPLACE(NGINX, LoadState="masked")}}, "unit nginx.service is masked"),
-        ({"units": BEFORE.units | {"nginx.service": REPLACE(NGINX, ActiveState="inactive")}}, "unit nginx.service does not run any more"),
+        (
+            {"units": BEFORE.units | {"nginx.service": REPLACE(NGINX, ActiveState="inactive")}},
+            "unit nginx.service does not run any more",
+        ),
     ],
 )
 def test_every_kind_of_leftover_is_found(change, words):
@@ -57,7 +63,9 @@ def test_what_only_passes_through_is_no_residue():
 
 def test_restart_of_a_bystander_is_seen():
     """Another invocation of the same service is a restart, and a stopped one is stopped."""
-    after = REPLACE(BEFORE, units={"nginx.service": NGINX, "redis-server.service": REPLACE(REDIS, InvocationID="c", MainPID="12")})
+    after = REPLACE(
+        BEFORE, units={"nginx.service": NGINX, "redis-server.service": REPLACE(REDIS, InvocationID="c", MainPID="12")}
+    )
     assert touched(BEFORE, after, {"nginx.service"}) == ["redis-server.service was restarted"]
     gone = REPLACE(BEFORE, units={"nginx.service": NGINX})
     assert touched(BEFORE, gone, set()) == ["redis-server.service was stopped"]

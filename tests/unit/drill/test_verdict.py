@@ -23,12 +23,24 @@ def at(seconds):
     return Instant(mono_ns=int(seconds * NS_PER_S), utc_ns=0)
 
 
-def decision(*, entity=TARGET, action=Action.REPAIR, state=IncidentState.RESOLVED, outcome=RepairOutcome.SUCCEEDED, at_s=10.1, n=1):
+def decision(
+    *,
+    entity=TARGET,
+    failure=Failure.SERVICE_DOWN,
+    action=Action.REPAIR,
+    state=IncidentState.RESOLVED,
+    outcome=RepairOutcome.SUCCEEDED,
+    at_s=10.1,
+    n=1,
+):
     """One decision with its steps; the playbook ends 0.4 s after the choice."""
     about = Entity.parse(entity)
     finished = [Step(decision_id=str(n), at=at(at_s + 0.4), state=IncidentState.VERIFYING, what="finished", outcome=outcome)]
-    steps = [*(finished if action is Action.REPAIR else []), Step(decision_id=str(n), at=at(at_s + 2.5), state=state, what="verified")]
-    said = Diagnosis(failure=Failure.SERVICE_DOWN, entity=about, probability=0.97, source=Source.MODEL)
+    steps = [
+        *(finished if action is Action.REPAIR else []),
+        Step(decision_id=str(n), at=at(at_s + 2.5), state=state, what="verified"),
+    ]
+    said = Diagnosis(failure=failure, entity=about, probability=0.97, source=Source.MODEL)
     choice = Decision(
         decision_id=str(n),
         incident_id=entity,
@@ -48,7 +60,14 @@ def decision(*, entity=TARGET, action=Action.REPAIR, state=IncidentState.RESOLVE
 
 
 def evidence(**changes):
-    values = {"fault": "service_kill", "target": TARGET, "intensity": None, "decoy": False, "landed_ns": 10 * NS_PER_S}
+    values = {
+        "fault": "service_kill",
+        "target": TARGET,
+        "failure": "service_down",
+        "intensity": None,
+        "decoy": False,
+        "landed_ns": 10 * NS_PER_S,
+    }
     return Evidence(**(values | {"healthy_ns": int(10.5 * NS_PER_S), "decisions": [decision()]} | changes))
 
 
@@ -135,3 +154,14 @@ def test_incident_is_open_until_its_newest_decision_ends():
     over = decision(state=IncidentState.DIAGNOSED), decision(n=2, at_s=12)
     assert open_incidents(over) == 0
     assert open_incidents(over[::-1]) == 1
+
+
+def test_earlier_word_about_something_else_is_not_the_detection():
+    """A decision about another failure of the target, made before the fault landed, does not date the detection."""
+    noise = decision(action=Action.WAIT, failure=Failure.SERVICE_HUNG, state=IncidentState.CLOSED, at_s=7.0)
+    assert judge(evidence(decisions=[noise, decision(n=2)])).seconds.detected == 0.05
+
+
+def test_orderd_may_hear_of_it_before_the_last_good_answer_arrives():
+    """A detection some milliseconds before the landing as probed counts as at once, not as a negative time."""
+    assert judge(evidence(decisions=[decision(at_s=10.01)])).seconds.detected == 0.0

@@ -57,5 +57,5 @@ def _names(text: str) -> tuple[str, ...]:
 
 
 def _say_how_to_enter(name: str) -> None:
-    here = os.path.relpath(os.path.join(os.path.dirname(sys.executable), "ordertrainer"))
+    here = os.path.relpath(Path(sys.executable).with_name("ordertrainer"))
     typer.echo(f"  {name} is still up.  enter: {here} host enter {name}   take down: {here} host down {name}")

@@ -21,7 +21,7 @@ from ordertrainer.chaos import Experiment, FaultContract, Injector
 from ordertrainer.drill import battery, install, report, result
 from ordertrainer.drill.details import Details, RunDetails
 from ordertrainer.drill.errors import DrillError
-from ordertrainer.drill.interruption import Interrupted, deaf
+from ordertrainer.drill.interruption import deaf
 from ordertrainer.drill.prober import Prober
 from ordertrainer.drill.progress import Progress
 from ordertrainer.drill.result import Drill, Model, Run

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from ordertrainer.chaos.playbooks import Playbooks, Request
-from ordertrainer.drill.errors import DrillError, InstallFailed
+from ordertrainer.drill.errors import DrillError, InstallError
 from ordertrainer.drill.watcher import Watcher
 from ordertrainer.ground import DisposableHost
 
@@ -21,8 +21,8 @@ BUNDLE_DIR: Final = ROOT / "out" / "bundle"
 HOST_CONFIG: Final = Path(__file__).with_name("host.toml")
 CLONE_DROP_IN: Final = "etc/systemd/system/orderd.service.d/10-clone.conf"
 CLONE_DROP_IN_TEXT: Final = """\
-# In a clone, /proc/meminfo, /proc/stat and their like are files of lxcfs mounted over the kernel's, so that the clone sees its own
-# memory and CPU. Either of these settings makes systemd 252 give the service a /proc without them: orderd would see the machine's.
+# In a clone, /proc/meminfo, /proc/stat and their like are files of lxcfs mounted over the kernel's: the clone sees its own memory
+# and CPU. Either of these settings makes systemd 252 give the service a /proc without them; orderd would see the machine's.
 [Service]
 ProtectKernelTunables=no
 ProtectControlGroups=no
@@ -61,8 +61,8 @@ def install_orderd(host: DisposableHost, bundle: Path, *, mode: str = "auto", tr
         trainer: HOST:PORT of a trainer to send telemetry to; empty for none.
 
     Raises:
-        InstallFailed: a task of the playbook failed; names it.
-        NotHealthy: it was installed but does not serve.
+        InstallError: a task of the playbook failed; names it.
+        NotHealthyError: it was installed but does not serve.
     """
     drop_in = host.root / CLONE_DROP_IN
     drop_in.parent.mkdir(parents=True, exist_ok=True)
@@ -80,6 +80,6 @@ def install_orderd(host: DisposableHost, bundle: Path, *, mode: str = "auto", tr
     with Playbooks() as playbooks:
         result = playbooks.run(request)
     if not result.ok:
-        raise InstallFailed(f"orderd could not be installed into {host.name}: {result.why()[-1500:]}")
+        raise InstallError(f"orderd could not be installed into {host.name}: {result.why()[-1500:]}")
     with Watcher(host) as watcher:
         watcher.await_serving(SERVING_TIMEOUT_S)

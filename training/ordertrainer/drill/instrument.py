@@ -17,7 +17,7 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self
 
-from ordertrainer.drill.errors import InstrumentLost
+from ordertrainer.drill.errors import InstrumentLostError
 
 HELD = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
 END_TIMEOUT_S = 2.0
@@ -37,7 +37,7 @@ class Instrument:
             stderr=subprocess.PIPE,
             start_new_session=True,
         )
-        # A signal must find only the main thread willing, else it could be handled in the middle of a clean-up that holds it back.
+        # A signal must find only the main thread willing: another one would let it into a clean-up that holds it back.
         before = signal.pthread_sigmask(signal.SIG_BLOCK, HELD)
         self._reader = threading.Thread(target=self._read, name=name, daemon=True)
         self._reader.start()
@@ -53,22 +53,22 @@ class Instrument:
         """Send one order.
 
         Raises:
-            InstrumentLost: the program has ended.
+            InstrumentLostError: the program has ended.
         """
         try:
             self._program.stdin.write(json.dumps(order).encode() + b"\n")  # type: ignore[union-attr]
             self._program.stdin.flush()  # type: ignore[union-attr]
         except OSError as gone:
-            raise InstrumentLost(self._last_words()) from gone
+            raise InstrumentLostError(self._last_words()) from gone
 
     def check(self) -> None:
         """Do nothing while the program runs.
 
         Raises:
-            InstrumentLost: the program has ended.
+            InstrumentLostError: the program has ended.
         """
         if self._ended.is_set():
-            raise InstrumentLost(self._last_words())
+            raise InstrumentLostError(self._last_words())
 
     def close(self) -> None:
         """End the program; at once when it does not by itself."""

@@ -56,8 +56,12 @@ def picture(drill: Drill, style: str) -> str:
     scale = Root(high=longest(runs), left=LEFT, right=RIGHT)
     height = TOP + ROW * len(runs) + 46
     parts = [f'<text x="24" y="34" class="title">{escape(summary_words(drill))}</text>']
-    parts += [f'<text x="{scale.x(t)}" y="{TOP - 14}" text-anchor="middle">{t:g}{" s" if t else ""}</text>' for t in scale.ticks()]
-    parts += [f'<line class="grid" x1="{scale.x(t)}" x2="{scale.x(t)}" y1="{TOP - 6}" y2="{height - 40}"/>' for t in scale.ticks()]
+    parts += [
+        f'<text x="{scale.x(t)}" y="{TOP - 14}" text-anchor="middle">{t:g}{" s" if t else ""}</text>' for t in scale.ticks()
+    ]
+    parts += [
+        f'<line class="grid" x1="{scale.x(t)}" x2="{scale.x(t)}" y1="{TOP - 6}" y2="{height - 40}"/>' for t in scale.ticks()
+    ]
     for number, run in enumerate(runs):
         parts += _picture_row(run, scale, TOP + ROW * number + ROW / 2)
     parts += _picture_legend(height - 16)
@@ -71,9 +75,9 @@ def picture(drill: Drill, style: str) -> str:
 def _picture_row(run: Run, scale: Root, y: float) -> list[str]:
     healthy = run.outcome.replace("_", " ") if run.outcome != "repaired" else seconds_words(run.seconds.healthy)
     kind = "good" if run.outcome in {"repaired", "left_alone"} else "bad"
+    on = f'<tspan class="on"> {escape(target_words(run.target))}</tspan>'
     return [
-        f'<text class="what" x="{LEFT - 26}" y="{y + 5}" text-anchor="end">{escape(fault_words(run.fault))}'
-        f'<tspan class="on"> {escape(target_words(run.target))}</tspan></text>',
+        f'<text class="what" x="{LEFT - 26}" y="{y + 5}" text-anchor="end">{escape(fault_words(run.fault))}{on}</text>',
         *_ray(run, scale, y),
         f'<text class="end {kind}" x="{WIDTH - 24}" y="{y + 5}" text-anchor="end">{escape(healthy)}</text>',
     ]

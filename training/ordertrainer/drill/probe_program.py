@@ -31,11 +31,12 @@ PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 SECTOR_BYTES = 512
 SSL_REQUEST = struct.pack("!II", 8, 80877103)
 DNS_FLAGS_RECURSE = 0x0100
+DNS_HEADER_BYTES = 12
 
 Check = Callable[[], float | None]
 
 
-class Unhealthy(Exception):
+class Unhealthy(Exception):  # noqa: N818  an answer, not an error
     """The probed thing answered, but not what a healthy one answers; carries the value measured, if any."""
 
     def __init__(self, why: str, value: float | None = None) -> None:
@@ -144,7 +145,7 @@ class Dns:
             caller.connect((self._server(), 53))
             caller.send(query)
             answer = caller.recv(512)
-        if len(answer) < 12 or answer[:2] != query[:2]:
+        if len(answer) < DNS_HEADER_BYTES or answer[:2] != query[:2]:
             raise Unhealthy("answered something else")
         code, answers = answer[3] & 0xF, struct.unpack("!H", answer[6:8])[0]
         if code or not answers:

@@ -42,7 +42,7 @@ class Prober:
         """Do nothing while the prober runs.
 
         Raises:
-            InstrumentLost: it has ended.
+            InstrumentLostError: it has ended.
         """
         self._program.check()
 

@@ -21,7 +21,8 @@ HERE = Path(__file__).parent
 PICTURE_ONLY = """
 text { font-family: ui-sans-serif, system-ui, "Segoe UI", Arial, "DejaVu Sans", sans-serif; }
 .title { font-size: 17px !important; font-weight: 700; fill: var(--ink) !important; }
-.what { font-size: 14px !important; font-weight: 600; fill: var(--ink) !important; } .what .on { font-weight: 400; fill: var(--soft); }
+.what { font-size: 14px !important; font-weight: 600; fill: var(--ink) !important; }
+.what .on { font-weight: 400; fill: var(--soft); }
 .end { font-size: 14px !important; font-weight: 650; } .end.good { fill: var(--good); } .end.bad { fill: var(--bad); }
 """
 
@@ -73,23 +74,25 @@ def _headline(drill: Drill) -> str:
     faults, decoys = _faults(drill), _decoys(drill)
     parts = []
     if faults:
-        parts.append(f"{number(len(faults), 'fault')}, <em>{_all_or(_good(faults), len(faults))} repaired.</em>")
+        parts.append(f"{number(len(faults), 'fault')}, <em>{_all_or(_good(faults), len(faults))}repaired.</em>")
     if decoys:
-        parts.append(f'<span class="dim">{number(len(decoys), "decoy")}, {_all_or(_good(decoys), len(decoys))} left alone.</span>')
+        parts.append(f'<span class="dim">{number(len(decoys), "decoy")}, {_all_or(_good(decoys), len(decoys))}left alone.</span>')
     return " ".join(parts) or "<em>Nothing landed.</em>"
 
 
 def _all_or(good: int, of: int) -> str:
+    """Return the word before "repaired", with its blank."""
     if good == of:
-        return "all" if of > 2 else "both" if of == 2 else "and"  # noqa: PLR2004  two is both
-    return "none" if good == 0 else f"only {good}"
+        return {1: "", 2: "both "}.get(of, "all ")
+    return f"only {good} " if good else "none "
 
 
 def _lead(drill: Drill, seen: Details) -> str:
     median = drill.summary.seconds.healthy.median
     healed = f" Half of the repaired ones were healthy again within {seconds_words(median)}." if median is not None else ""
+    times = number(len(drill.runs), "time")
     return (
-        f"A disposable copy of this machine was broken on purpose {number(len(drill.runs), 'time')}. orderd had to notice, decide, "
+        f"A disposable copy of this machine was broken on purpose {times}. orderd had to notice, decide, "
         f"repair and prove it, and to keep its hands off what only looked broken.{healed} The whole drill took "
         f"{seen.took_s / 60:.1f} minutes."
     )
@@ -104,9 +107,16 @@ def _tiles(drill: Drill) -> str:
         (seconds_words(seconds.detected.median), "until orderd saw it, median", False),
         (f"{counts.by_model} of {decided}", "diagnoses by the order model, the rest by rules", False),
         (str(counts.touched_healthy), "runs in which something healthy was touched", counts.touched_healthy > 0),
-        (str(sum(len(run.residue) for run in drill.runs)), "things left behind on the host", any(run.residue for run in drill.runs)),
+        (
+            str(sum(len(run.residue) for run in drill.runs)),
+            "things left behind on the host",
+            any(run.residue for run in drill.runs),
+        ),
     ]
-    return "".join(f'<div{" class=warn" if warn else ""}><dt>{escape(what)}</dt><dd>{escape(value)}</dd></div>' for value, what, warn in tiles)
+    return "".join(
+        f"<div{' class=warn' if warn else ''}><dt>{escape(what)}</dt><dd>{escape(value)}</dd></div>"
+        for value, what, warn in tiles
+    )
 
 
 def _badge(run: Run) -> str:
@@ -116,7 +126,9 @@ def _badge(run: Run) -> str:
 def _row(n: int, run: Run, scale: Root) -> str:
     said = run.diagnosis
     diagnosis = f"{escape(said.failure.replace('_', ' '))}<small>{_source(said)}</small>" if said else "&ndash;"
-    name = fault_words(run.fault) + ("<small>decoy: looks broken, is not</small>" if run.decoy else f"<small>{escape(target_words(run.target))}</small>")
+    name = fault_words(run.fault) + (
+        "<small>decoy: looks broken, is not</small>" if run.decoy else f"<small>{escape(target_words(run.target))}</small>"
+    )
     healthy = seconds_words(run.seconds.healthy) if run.outcome == "repaired" else "&ndash;"
     repair = escape(run.repair.name.replace("_", " ")) if run.repair else "nothing" if run.decoy and run.landed else "&ndash;"
     return (
@@ -191,7 +203,11 @@ def _said(said: Said) -> str:
 
 
 def _facts(drill: Drill, seen: Details) -> str:
-    model = f"{drill.model.version} on {drill.model.provider} (sha256 {drill.model.sha256[:16]})" if drill.model.version else "none: rules alone"
+    model = (
+        f"{drill.model.version} on {drill.model.provider} (sha256 {drill.model.sha256[:16]})"
+        if drill.model.version
+        else "none: rules alone"
+    )
     facts = {
         "Machine": seen.machine,
         "Host": f"{drill.host}, booted in {seen.boot_s:.1f} s, orderd {seen.orderd} installed in {seen.install_s:.0f} s",

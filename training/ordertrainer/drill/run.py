@@ -57,7 +57,7 @@ class Bench:
         """Do nothing while the instruments work.
 
         Raises:
-            InstrumentLost: one has ended.
+            InstrumentLostError: one has ended.
         """
         self.prober.check()
         if self.watcher:
@@ -89,9 +89,7 @@ def process_of(experiment: Experiment, contract: FaultContract) -> str:
     return str(experiment.parameters.get("name", "")) if contract.target is EntityKind.PROCESS else ""
 
 
-def run_one(
-    bench: Bench, experiment: Experiment, contract: FaultContract, say: Callable[[str], None]
-) -> tuple[Run, RunDetails]:
+def run_one(bench: Bench, experiment: Experiment, contract: FaultContract, say: Callable[[str], None]) -> tuple[Run, RunDetails]:
     """Carry out one experiment and return what came of it.
 
     Args:
@@ -101,7 +99,7 @@ def run_one(
         say: is called with a few words as each phase begins.
 
     Raises:
-        InstrumentLost: the prober or the watcher ended; nothing can be measured any more.
+        InstrumentLostError: the prober or the watcher ended; nothing can be measured any more.
         GroundError: the host is gone.
     """
     process = process_of(experiment, contract)
@@ -225,6 +223,7 @@ def _concluded(bench: Bench, course: Course, touched: list[str], residue: list[s
     evidence = Evidence(
         fault=course.experiment.fault,
         target=course.target,
+        failure=str(course.contract.failure),
         intensity=_intensity(course),
         decoy=course.contract.decoy,
         void=course.void,

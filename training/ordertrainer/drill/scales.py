@@ -8,13 +8,8 @@ from dataclasses import dataclass
 STEPS = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0)
 ROOT_TICKS = (0.0, 0.25, 0.5, 1.0, 2.0, 3.0, 5.0, 10.0, 20.0, 30.0, 60.0)
 ROOT_GAP_MIN = 26.0
-UNIT_WORDS = {
-    "ratio": lambda v: f"{v * 100:.0f} %",
-    "cores": lambda v: f"{v:.1f} cores",
-    "bytes": lambda v: bytes_words(v),
-    "bytes/s": lambda v: f"{bytes_words(v)}/s",
-    "s": lambda v: f"{v:.2f} s",
-}
+KIBI = 1024
+WHOLE_FROM = 10  # from here on a decimal says nothing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,9 +70,25 @@ def spread_out(wanted: list[float], gap: float, left: float, right: float) -> li
     return [round(position, 2) for position in placed]
 
 
+def measured(value: float, unit: str) -> str:
+    """Return a value with its unit as people say it."""
+    match unit:
+        case "ratio":
+            return f"{value:.0%}"
+        case "cores":
+            return f"{value:.1f} cores"
+        case "bytes":
+            return bytes_words(value)
+        case "bytes/s":
+            return f"{bytes_words(value)}/s"
+        case _:
+            return f"{value:.2f} {unit}"
+
+
 def bytes_words(value: float) -> str:
     """Return a size as people say it."""
-    for unit, size in (("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)):
-        if abs(value) >= size:
-            return f"{value / size:.{0 if value / size >= 10 else 1}f} {unit}"
+    for unit, power in (("GiB", 3), ("MiB", 2), ("KiB", 1)):
+        size = value / KIBI**power
+        if abs(size) >= 1:
+            return f"{size:.{0 if size >= WHOLE_FROM else 1}f} {unit}"
     return f"{value:.0f} B"

@@ -6,7 +6,8 @@ Touches: `take` runs the inventory program inside the host; the comparisons are 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Set
+from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 
 import msgspec
@@ -81,7 +82,7 @@ def residue(before: Snapshot, after: Snapshot) -> list[str]:
     ]
 
 
-def touched(before: Snapshot, after: Snapshot, but: Set[str]) -> list[str]:
+def touched(before: Snapshot, after: Snapshot, but: AbstractSet[str]) -> list[str]:
     """Return the services that ran before and are not the same run of the same process any more.
 
     Args:
@@ -92,7 +93,7 @@ def touched(before: Snapshot, after: Snapshot, but: Set[str]) -> list[str]:
     return sorted(_touched(before, after, but))
 
 
-def _touched(before: Snapshot, after: Snapshot, but: Set[str]) -> Iterator[str]:
+def _touched(before: Snapshot, after: Snapshot, but: AbstractSet[str]) -> Iterator[str]:
     for name, was in before.units.items():
         if name in but or not name.endswith(".service") or _passes(name):
             continue

@@ -183,7 +183,9 @@ def symptom_of(fault: str, kind: EntityKind, key: str, process: str) -> Symptom:
         case EntityKind.CLOCK:
             return Unseen()
         case _:
-            raise DrillError(f"{fault}: the prober has no check for {kind}:{key}; known: {', '.join(CHECK_OF_UNIT)}, {DATA_MOUNT}")
+            raise DrillError(
+                f"{fault}: the prober has no check for {kind}:{key}; known: {', '.join(CHECK_OF_UNIT)}, {DATA_MOUNT}"
+            )
 
 
 def _process(fault: str, name: str) -> Symptom:

@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
+from itertools import pairwise
 
 from ordertrainer.drill.details import RunDetails, Signal, Strip
 from ordertrainer.drill.result import Run
-from ordertrainer.drill.scales import UNIT_WORDS, Linear, spread_out
+from ordertrainer.drill.scales import Linear, measured, spread_out
 from ordertrainer.drill.words import seconds_words
 
 WIDTH, LEFT, RIGHT = 960.0, 168.0, 944.0
@@ -67,7 +68,12 @@ def _scale(run: Run, seen: RunDetails) -> Linear:
 def _marks(run: Run) -> list[Mark]:
     """Return the moments in order of time."""
     named = [Mark(at=0.0, kind="landed", name="decoy began" if run.decoy else "fault landed")]
-    steps = ("detected", "seen"), ("decided", "held back" if run.decoy else "decided"), ("repaired", "playbook done"), ("healthy", "healthy")
+    steps = (
+        ("detected", "seen"),
+        ("decided", "held back" if run.decoy else "decided"),
+        ("repaired", "playbook done"),
+        ("healthy", "healthy"),
+    )
     for kind, name in steps:
         at = getattr(run.seconds, kind)
         if at is not None:
@@ -145,29 +151,39 @@ def _strip(strip: Strip, scale: Linear, y: float) -> list[str]:
 
 
 def _curve(signal: Signal, scale: Linear, y: float) -> list[str]:
-    points = [(at, value) for at, value in signal.points if scale.low <= at <= scale.high]
+    points = _visible(signal.points, scale)
     if not points:
         return []
-    ceiling = 1.0 if signal.unit == "ratio" else max([value for _, value in points] + [signal.limit or 0.0]) * 1.08 or 1.0
+    highest = max([value for _, value in points] + [signal.limit or 0.0])
+    ceiling = 1.0 if signal.unit == "ratio" else highest * 1.08 or 1.0
 
-    def place(at: float, value: float) -> str:
-        return f"{scale.x(at)},{y + CURVE - min(1.0, max(0.0, value / ceiling)) * CURVE:.1f}"
+    def height(value: float) -> float:
+        return round(y + CURVE - min(1.0, max(0.0, value / ceiling)) * CURVE, 1)
 
-    path = " ".join(place(at, value) for at, value in points)
+    path = " ".join(f"{scale.x(at)},{height(value)}" for at, value in points)
     ground = f"{scale.x(points[0][0])},{y + CURVE} {path} {scale.x(points[-1][0])},{y + CURVE}"
-    words = UNIT_WORDS[signal.unit]
-    peak = max(points, key=lambda point: point[1])
-    parts = [
+    first, peak, last = (measured(v, signal.unit) for v in (points[0][1], max(v for _, v in points), points[-1][1]))
+    title = f"<title>{escape(signal.label)}: {first} at first, {peak} at most, {last} at the end</title>"
+    return [
         _label(signal.label, y + CURVE / 2 - 7),
-        f'<text class="label faint" x="{LEFT - 14}" y="{y + CURVE / 2 + 11}">peak {words(peak[1])}</text>',
-        f'<polygon class="area" points="{ground}"/><polyline class="curve" points="{path}">'
-        f"<title>{escape(signal.label)}: {words(points[0][1])} at first, {words(peak[1])} at most, {words(points[-1][1])} at the end</title></polyline>",
-        f'<line class="base" x1="{LEFT}" x2="{RIGHT}" y1="{y + CURVE}" y2="{y + CURVE}"/>',
+        f'<text class="label faint" x="{LEFT - 14}" y="{y + CURVE / 2 + 11}">peak {peak}</text>',
+        f'<polygon class="area" points="{ground}">{title}</polygon><polyline class="curve" points="{path}">{title}</polyline>',
+        _level("base", y + CURVE),
+        *([_level("limit", height(signal.limit), f"limit: {measured(signal.limit, signal.unit)}")] if signal.limit else []),
     ]
-    if signal.limit is not None:
-        at = y + CURVE - min(1.0, signal.limit / ceiling) * CURVE
-        parts.append(f'<line class="limit" x1="{LEFT}" x2="{RIGHT}" y1="{at:.1f}" y2="{at:.1f}"><title>limit: {words(signal.limit)}</title></line>')
-    return parts
+
+
+def _level(kind: str, y: float, title: str = "") -> str:
+    return f'<line class="{kind}" x1="{LEFT}" x2="{RIGHT}" y1="{y}" y2="{y}"><title>{title}</title></line>'
+
+
+def _visible(points: Sequence[tuple[float, float]], scale: Linear) -> list[tuple[float, float]]:
+    """Return the points on the axis, with the line's own value where it crosses an edge, so that it does not end in mid-air."""
+    inside = [(at, value) for at, value in points if scale.low <= at <= scale.high]
+    edges = []
+    for (a, before), (b, after) in pairwise(points):
+        edges += [(edge, before + (after - before) * (edge - a) / (b - a)) for edge in (scale.low, scale.high) if a < edge < b]
+    return sorted([*inside, *edges])
 
 
 def _axis(scale: Linear, y: float) -> list[str]:

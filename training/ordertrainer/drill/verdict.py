@@ -23,6 +23,7 @@ class Evidence:
     Attributes:
         fault: its name.
         target: what was broken, ``kind:key``; process keys are those of the host's own pid namespace.
+        failure: the failure class the fault causes, as its contract has it.
         intensity: how hard, None for faults that have no degrees.
         decoy: whether the right thing to do is nothing.
         void: why the run does not count, empty when nothing speaks against it.
@@ -35,6 +36,7 @@ class Evidence:
 
     fault: str
     target: str
+    failure: str
     intensity: Intensity | None
     decoy: bool
     void: str = ""
@@ -117,6 +119,10 @@ def _on_target(record: DecisionRecord, seen: Evidence) -> bool:
     return str(record.decision.diagnosis.entity) == seen.target
 
 
+def _is_expected(record: DecisionRecord, seen: Evidence) -> bool:
+    return seen.decoy or str(record.decision.diagnosis.failure) == seen.failure
+
+
 def _was_tried(record: DecisionRecord) -> bool:
     """Tell whether a repair may have touched the host; one that orderd-exec refused did not."""
     if record.decision.action is not Action.REPAIR:
@@ -165,9 +171,13 @@ def _repair(record: DecisionRecord | None) -> Repair | None:
 
 
 def _times(seen: Evidence) -> Times:
-    """Return the steps in seconds since the landing; detection is the first of the target, the rest that of the telling decision."""
+    """Return the steps in seconds since the landing.
+
+    Detection is that of the first decision about this very failure, the rest is that of the telling decision. systemd may tell
+    orderd of an end before the prober's last good answer has arrived: a few milliseconds below zero are zero.
+    """
     told = _telling(seen)
-    first = next((record for record in seen.decisions if _on_target(record, seen)), told)
+    first = next((record for record in seen.decisions if _on_target(record, seen) and _is_expected(record, seen)), told)
     finished = _finished(told) if told else None
     return Times(
         detected=_since(seen, first.decision.detected_at.mono_ns if first else None),
@@ -180,4 +190,4 @@ def _times(seen: Evidence) -> Times:
 def _since(seen: Evidence, mono_ns: int | None) -> float | None:
     if mono_ns is None or seen.landed_ns is None:
         return None
-    return round((mono_ns - seen.landed_ns) / NS_PER_S, 3)
+    return max(0.0, round((mono_ns - seen.landed_ns) / NS_PER_S, 3))

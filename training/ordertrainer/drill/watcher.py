@@ -6,7 +6,6 @@ Touches: the watcher program.
 from __future__ import annotations
 
 import base64
-import os
 import sys
 import threading
 import time
@@ -17,7 +16,7 @@ from typing import Any, Self
 from orderd.domain.values import DecisionRecord
 from orderd.v1 import decision_pb2, host_pb2
 from orderd.wire.decisions import decision_from_wire
-from ordertrainer.drill.errors import NotHealthy
+from ordertrainer.drill.errors import NotHealthyError
 from ordertrainer.drill.instrument import Instrument
 from ordertrainer.ground import DisposableHost
 
@@ -57,7 +56,7 @@ class Watcher:
         """Do nothing while the watcher runs.
 
         Raises:
-            InstrumentLost: it has ended.
+            InstrumentLostError: it has ended.
         """
         self._program.check()
 
@@ -77,8 +76,8 @@ class Watcher:
         """Wait until orderd's health service says that it serves.
 
         Raises:
-            NotHealthy: it did not within the time; says what it answered last.
-            InstrumentLost: the watcher has ended.
+            NotHealthyError: it did not within the time; says what it answered last.
+            InstrumentLostError: the watcher has ended.
         """
         deadline, asked = time.monotonic() + timeout_s, time.monotonic_ns()
         while time.monotonic() < deadline:
@@ -87,7 +86,7 @@ class Watcher:
                 if self._serving_ns > asked:
                     return
             time.sleep(POLL_S)
-        raise NotHealthy(f"orderd does not serve after {timeout_s:g} s: {self._trouble}")
+        raise NotHealthyError(f"orderd does not serve after {timeout_s:g} s: {self._trouble}")
 
     def _take(self, event: dict[str, Any]) -> None:
         with self._lock:
@@ -111,8 +110,3 @@ class Watcher:
             first_ns=before.first_ns if before else at_ns,
             terminal_ns=(before and before.terminal_ns) or (at_ns if record.state.terminal else None),
         )
-
-
-def socket_exists(host: DisposableHost) -> bool:
-    """Tell whether orderd's socket is there; says nothing about whether anybody answers."""
-    return os.path.exists(host.proc_root / SOCKET)

@@ -20,6 +20,7 @@ FAULTS: Final = {
     "planned_restart": "planned restart",
     "backup_job": "backup job",
 }
+WHOLE_FROM_S: Final = 100
 UNITS: Final = {
     "nginx.service": "nginx",
     "redis-server.service": "redis",
@@ -45,10 +46,12 @@ def target_words(target: str) -> str:
 
 
 def seconds_words(value: float | None) -> str:
-    """Return a duration as people say it."""
+    """Return a duration as people say it: in milliseconds below a second, without decimals when it is long."""
     if value is None:
         return "never"
-    return f"{value * 1000:.0f} ms" if value < 0.995 else f"{value:.1f} s" if value < 99.5 else f"{value:.0f} s"
+    if round(value, 2) < 1:
+        return f"{value * 1000:.0f} ms"
+    return f"{value:.1f} s" if round(value, 1) < WHOLE_FROM_S else f"{value:.0f} s"
 
 
 def number(count: int, thing: str) -> str:
