@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +23,9 @@ from ordertrainer.ground.shell import joined, run
 PARENT = "orderd-drill"
 PERIOD_US = 100_000
 TASKS_MAX = 4096
+# All clones together weigh as much as eight processes of the machine. With the default they would weigh as one, and on a busy
+# machine a runaway in a clone could not be told from an idle process.
+CPU_WEIGHT_FACTOR = 8
 KILL_TIMEOUT_S = 10.0
 UNIFIED_CONTROLLERS = ("cpuset", "cpu", "io", "memory", "pids")
 
@@ -121,6 +124,7 @@ class CloneGroups:
                 _enable_controllers(hierarchy.mount)
                 _enable_controllers(hierarchy.mount / PARENT)
             directory.mkdir(parents=True, exist_ok=True)
+            _write(directory.parent, {"cpu.shares": 1024 * CPU_WEIGHT_FACTOR, "cpu.weight": 100 * CPU_WEIGHT_FACTOR})
             _fill_cpuset(hierarchy)
             _fill_cpuset(hierarchy, PARENT)
             _fill_cpuset(hierarchy, PARENT, self.name)
@@ -140,6 +144,7 @@ class CloneGroups:
             "Delegate=yes",
             f"MemoryMax={limits.memory_bytes}",
             f"CPUQuota={limits.cpu_ratio * 100:.0f}%",
+            f"CPUWeight={100 * CPU_WEIGHT_FACTOR}",
             f"TasksMax={TASKS_MAX}",
             "CollectMode=inactive-or-failed",
         )
@@ -243,6 +248,11 @@ def _limit(directory: Path, limits: Limits) -> None:
         "cpu.max": f"{quota_us} {PERIOD_US}",
         "pids.max": TASKS_MAX,
     }
+    _write(directory, values)
+
+
+def _write(directory: Path, values: Mapping[str, int | str]) -> None:
+    """Write the control files that this directory has; the others belong to the other layout."""
     for key, value in values.items():
         if (directory / key).exists():
             (directory / key).write_text(str(value), encoding="ascii")
