@@ -51,7 +51,9 @@ def checkpoint(net, tmp_path):
     """Return a checkpoint as training leaves it."""
     path = tmp_path / "best.pt"
     tune = {"tune_loss": 0.5, "tune_macro_f1": 0.5}
-    save(path, net, seed=1, data_digest=DIGEST, commit="abc", epoch=2, tune=tune, temperature=1.0)
+    save(
+        path, net, seed=1, data_digest=DIGEST, commit="abc", epoch=2, tune=tune, temperature=1.0, never_trained=["clock_stepped"]
+    )
     return path
 
 
@@ -135,6 +137,7 @@ def test_card_holds_figures_of_every_diagnoser(checkpoint, tmp_path, invoke, mon
         "| order model |",
         "| rules |",
         "| logistic regression |",
+        "clock_stepped",
         "| extra trees |",
         DIGEST,
         "ordertrainer evaluate",

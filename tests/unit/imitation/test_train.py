@@ -22,7 +22,7 @@ QUICK = Settings(epochs=4, steps=25, batch=96, shape=Shape(width=32, hidden=64, 
 def data():
     """Return toy drills, split by run."""
     return Data(
-        train=toy_examples(seed=1, runs=40, name="train"), tune=toy_examples(seed=2, runs=18, name="tune"), digest="a" * 64
+        train=toy_examples(seed=1, runs=40, name="train"), tune=toy_examples(seed=2, runs=10, name="tune"), digest="a" * 64
     )
 
 

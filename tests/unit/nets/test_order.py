@@ -80,7 +80,7 @@ def test_normaliser_brings_any_unit_to_the_same_size():
     """Bytes per second and ratios come out centred with a deviation near one; NaN comes out as zero, marked."""
     rng = np.random.default_rng(0)
     values = np.stack([rng.lognormal(18, 1, 5000), rng.uniform(0, 1, 5000), np.full(5000, np.nan)], axis=1).astype(np.float32)
-    normaliser = Normaliser(3)
+    normaliser = Normaliser(["a_bytes_per_s", "b_ratio", "c_ratio"])
     normaliser.fit(values)
     out = normaliser(torch.from_numpy(values)).numpy()
     assert np.abs(out[:, :2].mean(axis=0)).max() < 0.1
@@ -88,6 +88,16 @@ def test_normaliser_brings_any_unit_to_the_same_size():
     assert (out[:, 2] == 0).all()
     assert (out[:, 5] == 0).all()
     assert (out[:, 3:5] == 1).all()
+
+
+def test_noise_below_the_unit_is_not_blown_up():
+    """A clock that drifts by microseconds in training does not make a drift of a millisecond look like a step."""
+    rng = np.random.default_rng(0)
+    normaliser = Normaliser(["clock_step_s"])
+    normaliser.fit(rng.normal(0, 1e-6, (5000, 1)).astype(np.float32))
+    drifted, stepped = (float(normaliser(torch.tensor([[value]]))[0, 0]) for value in (1e-3, 3600.0))
+    assert abs(drifted) < 1.5
+    assert stepped == 8.0
 
 
 def test_the_network_is_small():

@@ -16,6 +16,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 
 from orderd.domain.faults import FAILURES, KINDS
+from orderd.domain.signals import ENTITY_SIGNALS, HOST_SIGNALS
 from ordertrainer.dataset import Examples
 from ordertrainer.evaluation.predictions import Predictions, all_ok
 from ordertrainer.nets.normaliser import Normaliser
@@ -64,7 +65,7 @@ def fit_baselines(examples: Examples, seed: int) -> tuple[Baseline, ...]:
         examples: the training split.
         seed: of the rows drawn and of the trees.
     """
-    host, entity = Normaliser(examples.host.shape[-1]), Normaliser(examples.rows.shape[-1])
+    host, entity = (Normaliser([signal.name for signal in signals]) for signals in (HOST_SIGNALS, ENTITY_SIGNALS))
     host.fit(examples.host.reshape(-1, examples.host.shape[-1]))
     entity.fit(examples.rows[examples.present].reshape(-1, examples.rows.shape[-1]))
     n, e = _training_rows(examples, np.random.default_rng(seed)).T

@@ -65,9 +65,11 @@ def _origin(built: Built, net: OrderNet, content: dict[str, Any]) -> str:
 
 def _training(content: dict[str, Any]) -> str:
     tune = content["tune"]
+    untrained = ", ".join(content["never_trained"]) or "none"
     result = (
         f"Best epoch {content['epoch']}: tune loss {tune['tune_loss']:.4f}, tune macro-F1 {number(tune['tune_macro_f1'])}; "
-        f"temperature {content['temperature']:.2f}, fitted on the tune split."
+        f"temperature {content['temperature']:.2f}, fitted on the tune split. "
+        f"Classes without a training example: {untrained}."
     )
     command = f"    ordertrainer train --data DATA --out out/train --seed {content['seed']}"
     return f"## Training\n\n{command}\n\nSupervised, on drills whose fault was seen to land.\n\n{result}"

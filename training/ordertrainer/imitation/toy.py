@@ -22,7 +22,6 @@ from ordertrainer.dataset.examples import pack
 
 ONSET_S: Final = 10
 RUN_S: Final = 24
-_QUIET_RATIO: Final = 0.25
 _NS: Final = 1_000_000_000
 
 _HEALTHY: Final = {
@@ -71,7 +70,7 @@ def toy_examples(*, seed: int, runs: int, name: str = "toy") -> Examples:
 
     Args:
         seed: of everything drawn.
-        runs: how many drills; every failure in turn, and quiet hosts.
+        runs: how many drills; a quiet host and every failure in turn.
         name: prefix of run and host ids, so that splits do not share any.
     """
     rng = np.random.default_rng(seed)
@@ -85,9 +84,8 @@ def _draw_run(rng: np.random.Generator, run_id: str, number: int) -> _Run:
     entities += [Entity(kind=EntityKind.MOUNT, key=f"/data/{i}") for i in range(2)]
     entities += [Entity(kind=EntityKind.PROCESS, key=f"{i + 2}:{i + 1}") for i in range(2)]
     entities += [Entity(kind=EntityKind.RESOLVER, key="system"), Entity(kind=EntityKind.CLOCK, key="system")]
-    quiet = rng.random() < _QUIET_RATIO
-    fault = Failure.OK if quiet else FAILURES[1 + number % (len(FAILURES) - 1)]
-    able = [i for i, entity in enumerate(entities) if not quiet and entity.kind is KIND_OF[fault]]
+    fault = FAILURES[number % len(FAILURES)]
+    able = [i for i, entity in enumerate(entities) if entity.kind is KIND_OF.get(fault)]
     return _Run(run_id=run_id, fault=fault, entities=tuple(entities), target=int(rng.choice(able)) if able else -1)
 
 

@@ -19,6 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from orderd.domain.faults import FAILURES
 from ordertrainer.dataset import Examples
 from ordertrainer.evaluation.predictions import by_network
 from ordertrainer.evaluation.scores import Judge, confusion_per_run, false_alarms, macro_f1
@@ -113,6 +114,9 @@ def train(data: Data, out: Path, settings: Settings, say: Progress, device: str 
     check_separate(train=data.train, tune=data.tune)
     out.mkdir(parents=True, exist_ok=True)
     about = {"seed": settings.seed, "settings": _plain(settings), "data_digest": data.digest, "commit": commit()}
+    about["never_trained"] = never_trained(data.train)
+    if about["never_trained"]:
+        say(f"no training example of: {', '.join(about['never_trained'])}; the rules alone will name these")
     state = _start_or_resume(data.train, out, settings, about, device)
     weights = class_weights(data.train).to(device)
     draws = torch.from_numpy(draw_weights(data.train))
@@ -126,6 +130,11 @@ def train(data: Data, out: Path, settings: Settings, say: Progress, device: str 
             file.write(json.dumps(line) + "\n")
         say(_progress(line, state, settings))
     return _finish(out / BEST, data.tune, say)
+
+
+def never_trained(examples: Examples) -> list[str]:
+    """Return the failure classes of which there is no example."""
+    return [str(failure) for c, failure in enumerate(FAILURES) if not (examples.failure == c).any()]
 
 
 def _finish(path: Path, tune_split: Examples, say: Progress) -> Path:

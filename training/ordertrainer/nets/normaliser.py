@@ -8,6 +8,7 @@ References:
     rsl_rl rsl_rl/models/mlp_model.py, for exporting the normaliser inside the model.
 """
 
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
@@ -17,6 +18,24 @@ from torch import Tensor, nn
 _CLAMP: Final = 8.0
 _STD_MIN: Final = 0.1
 
+SIZE_MIN: Final = {
+    "_ratio_per_s": 1e-4,
+    "_bytes_per_s": 1e3,
+    "_per_s": 1e-2,
+    "_per_core": 1e-2,
+    "_cores": 1e-2,
+    "_count": 1.0,
+    "_s": 1e-2,
+}
+"""Per unit, the size below which a value is noise: a clock that drifts by microseconds must not look stepped."""
+
+_RATIO_SIZE_MIN: Final = 1e-2
+
+
+def size_min(name: str) -> float:
+    """Return the smallest size of a signal that means something, by the unit at the end of its name."""
+    return next((size for unit, size in SIZE_MIN.items() if name.endswith(unit)), _RATIO_SIZE_MIN)
+
 
 class Normaliser(nn.Module):
     """Scales each signal by what training data showed, and says beside it whether it was measured."""
@@ -25,16 +44,17 @@ class Normaliser(nn.Module):
     mean: Tensor
     std: Tensor
 
-    def __init__(self, signals: int) -> None:
+    def __init__(self, names: Sequence[str]) -> None:
         """Start as the identity of scale 1 until ``fit``.
 
         Args:
-            signals: C, number of columns.
+            names: C signals, in column order; their units bound the scales.
         """
         super().__init__()
-        self.register_buffer("gain", torch.ones(signals))
-        self.register_buffer("mean", torch.zeros(signals))
-        self.register_buffer("std", torch.ones(signals))
+        self._sizes_min = [size_min(name) for name in names]
+        self.register_buffer("gain", torch.ones(len(names)))
+        self.register_buffer("mean", torch.zeros(len(names)))
+        self.register_buffer("std", torch.ones(len(names)))
 
     def fit(self, values: np.ndarray) -> None:
         """Take scales from training data.
@@ -49,7 +69,7 @@ class Normaliser(nn.Module):
 
     def _fit_column(self, column: int, measured: np.ndarray) -> None:
         sizes = np.abs(measured[measured != 0.0])
-        gain = 1.0 / max(float(np.median(sizes)), 1e-9) if sizes.size else 1.0
+        gain = 1.0 / max(float(np.median(sizes)), self._sizes_min[column]) if sizes.size else 1.0
         squashed = np.arcsinh(measured * gain)
         self.gain[column] = gain
         self.mean[column] = float(squashed.mean())

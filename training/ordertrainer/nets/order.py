@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as nnf
 
 from orderd.domain.faults import FAILURES, KIND_OF, KINDS
-from orderd.domain.signals import ENTITY_SIGNALS, HOST_SIGNALS, SLOT_AGES_S
+from orderd.domain.signals import ENTITY_SIGNALS, HOST_SIGNALS, SLOT_AGES_S, Signal
 from ordertrainer.nets.normaliser import Normaliser
 
 SLOTS: Final = len(SLOT_AGES_S)
@@ -57,12 +57,12 @@ def possible_classes() -> Tensor:
 class Encoder(nn.Module):
     """Normalises the slots of one thing and folds them into one token."""
 
-    def __init__(self, signals: int, shape: Shape) -> None:
-        """Build for ``signals`` columns a slot."""
+    def __init__(self, signals: tuple[Signal, ...], shape: Shape) -> None:
+        """Build for these columns a slot."""
         super().__init__()
-        self.normaliser = Normaliser(signals)
+        self.normaliser = Normaliser([signal.name for signal in signals])
         self.fold = nn.Sequential(
-            nn.Linear(SLOTS * 2 * signals, shape.hidden),
+            nn.Linear(SLOTS * 2 * len(signals), shape.hidden),
             nn.GELU(),
             nn.Dropout(shape.dropout),
             nn.Linear(shape.hidden, shape.width),
@@ -127,8 +127,8 @@ class OrderNet(nn.Module):
         super().__init__()
         self.shape = shape or Shape()
         width = self.shape.width
-        self.host = Encoder(len(HOST_SIGNALS), self.shape)
-        self.entity = Encoder(len(ENTITY_SIGNALS), self.shape)
+        self.host = Encoder(HOST_SIGNALS, self.shape)
+        self.entity = Encoder(ENTITY_SIGNALS, self.shape)
         self.kind = nn.Embedding(len(KINDS), width)
         self.blocks = nn.ModuleList(Block(self.shape) for _ in range(self.shape.layers))
         self.norm = nn.LayerNorm(2 * width)
