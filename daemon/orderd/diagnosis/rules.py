@@ -15,10 +15,13 @@ from orderd.domain.window import Window
 
 DISK_FULL_RATIO: Final = 0.95
 """ext4 keeps 5 % for root: from here on unprivileged writers fail or will within seconds."""
-RUNAWAY_CORES: Final = 0.9
-"""One thread that never sleeps."""
-BUSY_HOST_RATIO: Final = 0.75
-"""A busy process harms nobody while a quarter of the host is free."""
+RUNAWAY_CORES: Final = 1.1
+"""More than one thread that never sleeps; a single one is what compression and backups look like."""
+BUSY_HOST_RATIO: Final = 0.65
+"""A busy process harms nobody while a third of the host is free."""
+STARVING_CORES: Final = 0.9
+STARVING_RATIO: Final = 0.6
+"""Somebody always waits for the processor: then one thread that never sleeps is enough, as on a host with one core."""
 LEAK_RATIO_PER_S: Final = 0.004
 """0.4 % of the host's memory a second fills it in four minutes."""
 LEAK_MEMORY_RATIO: Final = 0.08
@@ -28,6 +31,8 @@ HUNG_AFTER_S: Final = 0.45
 """A probe that has waited this long while the processes are stopped by a signal will not be answered."""
 CRASH_RESTARTS_PER_S: Final = 0.15
 """Two restarts in ten seconds are no accident."""
+STABLE_S: Final = 2.0
+"""A service that has run this long has left its loop, whatever the count of the last ten seconds says."""
 CLOCK_STEP_S: Final = 2.0
 SUSTAINED_SLOTS: Final = 4
 """Newest slots that must agree for slow symptoms: ages 0, 1, 2 and 4 s."""
@@ -67,7 +72,7 @@ def _crash_loop(view: _View) -> str:
     restarts = view.now("unit_restarts_per_s")
     start_limit = view.now("unit_result_start_limit_ratio") >= 1
     failing = view.now("unit_result_exit_ratio") >= 1 or start_limit
-    if restarts >= CRASH_RESTARTS_PER_S and not view.now("unit_active_s") > 1 / CRASH_RESTARTS_PER_S:
+    if restarts >= CRASH_RESTARTS_PER_S and not view.now("unit_active_s") >= STABLE_S:
         return f"{restarts:.2f} automatic restarts a second"
     if changed and failing and not view.now("unit_active_ratio") >= 1:
         return "its drop-ins changed and it fails to start"
@@ -103,8 +108,11 @@ def _disk_full(view: _View) -> str:
 def _runaway(view: _View) -> str:
     if view.now("process_of_service_ratio") >= 1:
         return ""
-    busy_host = view.host_sustained("cpu_user_ratio", "cpu_system_ratio", threshold=BUSY_HOST_RATIO)
-    if view.sustained("process_cpu_user_cores", RUNAWAY_CORES) and busy_host:
+    busy = view.host_sustained("cpu_user_ratio", "cpu_system_ratio", threshold=BUSY_HOST_RATIO)
+    starving = view.host_sustained("pressure_cpu_ratio", threshold=STARVING_RATIO)
+    if (busy and view.sustained("process_cpu_user_cores", RUNAWAY_CORES)) or (
+        starving and view.sustained("process_cpu_user_cores", STARVING_CORES)
+    ):
         return f"{view.now('process_cpu_user_cores'):.1f} cores in user mode for 4 s on a host without room"
     return ""
 

@@ -27,6 +27,7 @@ RUNNING = {
 PROCESS = {"process_of_service_ratio": 0, "process_memory_ratio": 0.01, "process_cpu_user_cores": 0.1}
 UNIT, MOUNT, PID = Entity.parse("unit:a.service"), Entity.parse("mount:/data"), Entity.parse("process:77:1234")
 RESOLVER, CLOCK = Entity.parse("resolver:system"), Entity.parse("clock:system")
+STARVING = {"cpu_user_ratio": 0.5, "cpu_system_ratio": 0.05, "pressure_cpu_ratio": 0.9}
 BUSY = {"cpu_user_ratio": 0.9, "cpu_system_ratio": 0.05}
 
 
@@ -70,6 +71,7 @@ def failures(*arguments, **keywords):
         ),
         (MOUNT, 0, {"mount_used_ratio": 0.97, "mount_fill_ratio_per_s": 0.01}, {}, Failure.DISK_FULL),
         (PID, 5, PROCESS | {"process_cpu_user_cores": 1.5}, BUSY, Failure.CPU_RUNAWAY),
+        (PID, 5, PROCESS | {"process_cpu_user_cores": 0.95}, STARVING, Failure.CPU_RUNAWAY),
         (PID, 5, PROCESS | {"process_memory_ratio": 0.2, "process_memory_growth_ratio_per_s": 0.01}, {}, Failure.MEMORY_LEAK),
         (RESOLVER, 0, {"probe_ok_ratio": 0}, {}, Failure.DNS_BROKEN),
         (CLOCK, 0, {"clock_step_s": -30}, {}, Failure.CLOCK_STEPPED),
@@ -93,6 +95,8 @@ def test_rule_names_the_failure(entity, seconds, signals, host, expected):
         (MOUNT, 0, {"mount_used_ratio": 0.97, "mount_fill_ratio_per_s": -0.1}, {}),
         (PID, 2, PROCESS | {"process_cpu_user_cores": 2}, BUSY),
         (PID, 9, PROCESS | {"process_cpu_user_cores": 1}, {"cpu_user_ratio": 0.5, "cpu_system_ratio": 0.1}),
+        (PID, 9, PROCESS | {"process_cpu_user_cores": 0.95}, BUSY),
+        (UNIT, 9, RUNNING | {"unit_restarts_per_s": 1, "unit_active_s": 3}, {}),
         (PID, 9, PROCESS | {"process_cpu_user_cores": 2, "process_of_service_ratio": 1}, BUSY),
         (PID, 9, PROCESS | {"process_memory_ratio": 0.2, "process_memory_growth_ratio_per_s": 0}, {}),
         (RESOLVER, 0, {}, {}),
