@@ -18,6 +18,18 @@ from ordertrainer.nets.order import OrderNet, Shape
 QUICK = Settings(epochs=4, steps=25, batch=96, shape=Shape(width=32, hidden=64, layers=1))
 
 
+BRIEF = replace(QUICK, epochs=4, steps=4)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _one_thread():
+    """Small networks train faster on one thread, and repeat to the bit."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 @pytest.fixture(scope="module")
 def data():
     """Return toy drills, split by run."""
@@ -43,11 +55,12 @@ def test_a_short_training_names_plain_failures_from_their_first_sample(trained):
     assert scores["false_alarms"]["quiet"]["alarms"] <= 2
 
 
-def test_resumed_training_ends_where_an_unbroken_one_does(data, trained, tmp_path, monkeypatch):
+def test_resumed_training_ends_where_an_unbroken_one_does(data, tmp_path, monkeypatch):
     """Weights, optimiser and randomness continue: the last epoch is the same to the bit."""
     from ordertrainer.imitation import train as module
 
-    full_epoch, done = module._epoch, []
+    full_epoch, done, whole, broken = module._epoch, [], tmp_path / "whole", tmp_path / "broken"
+    train(data, whole, BRIEF, lambda _line: None)
 
     def interrupted(*arguments):
         if len(done) == 2:
@@ -57,11 +70,11 @@ def test_resumed_training_ends_where_an_unbroken_one_does(data, trained, tmp_pat
 
     monkeypatch.setattr(module, "_epoch", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        train(data, tmp_path, QUICK, lambda _line: None)
+        train(data, broken, BRIEF, lambda _line: None)
     monkeypatch.setattr(module, "_epoch", full_epoch)
-    train(data, tmp_path, QUICK, lambda _line: None)
-    ends = [json.loads((out / HISTORY).read_text(encoding="utf-8").splitlines()[-1]) for out in (trained, tmp_path)]
-    assert ends[0]["epoch"] == ends[1]["epoch"] == QUICK.epochs
+    train(data, broken, BRIEF, lambda _line: None)
+    ends = [json.loads((out / HISTORY).read_text(encoding="utf-8").splitlines()[-1]) for out in (whole, broken)]
+    assert ends[0]["epoch"] == ends[1]["epoch"] == BRIEF.epochs
     assert ends[0]["tune_loss"] == ends[1]["tune_loss"]
 
 
