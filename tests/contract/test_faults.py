@@ -71,6 +71,14 @@ def test_the_revert_is_armed_before_anything_else(name):
     assert not any(key in task for task in arming for key in ("ignore_errors", "failed_when", "ignore_unreachable"))
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_a_fault_that_is_no_longer_armed_is_not_injected(name):
+    """Every task that breaks something looks first whether the revert is still armed: it may have taken too long."""
+    for task in tasks_of(name, "inject.yml")[1:]:
+        shared = task.get("ansible.builtin.import_tasks", "")
+        assert shared == "../common/launch.yml" or "baseline.json" in task["ansible.builtin.command"]["removes"]
+
+
 @pytest.mark.parametrize(("playbook", "shared"), [("landed.yml", "landed"), ("revert.yml", "revert")])
 @pytest.mark.parametrize("name", NAMES)
 def test_landing_and_revert_have_one_logic(name, playbook, shared):

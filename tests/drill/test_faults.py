@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 import subprocess
 import sys
 import time
@@ -24,7 +25,11 @@ pytestmark = [
 FAULTS_DIR = Path(__file__).parents[2] / "playbooks" / "faults"
 FAULTS = load_faults(FAULTS_DIR).faults
 POSSIBLE = sorted(name for name, fault in FAULTS.items() if not fault.needs)
-SERVICE_FAULTS = [(name, unit) for name in POSSIBLE if name.startswith("service_") for unit in FAULTS[name].targets]
+OF_SERVICES = [name for name in POSSIBLE if name.startswith("service_")]
+# Each on PostgreSQL, which has many processes and a launcher, and on one of the others in turn.
+SERVICE_FAULTS = [(name, "postgresql@15-main.service") for name in OF_SERVICES] + [
+    (name, ("nginx.service", "redis-server.service", "drill-worker.service")[turn % 3]) for turn, name in enumerate(OF_SERVICES)
+]
 RESOLV_CONF = "/etc/resolv.conf"
 ORDERCTL = "/opt/orderd/bin/orderctl"
 
@@ -164,13 +169,13 @@ from pathlib import Path
 from ordertrainer.chaos import Injector, draw, load_faults
 injector = Injector(Path(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3]))
 experiment = draw(random.Random(11), load_faults(Path(sys.argv[2])).faults[sys.argv[4]])
-injector.inject(experiment, ttl_s=6)
+injector.inject(experiment, ttl_s=12)
 print("injected", injector._playbooks._process.pid, flush=True)
 input()
 """
 
 
-@pytest.mark.parametrize("name", ["dns_wrong_server", "service_mask", "cpu_runaway"])
+@pytest.mark.parametrize("name", ["service_mask", "cpu_runaway"])
 def test_the_fault_ends_in_time_when_its_injector_was_killed(clone, inside, tmp_path, name):
     """With the injector and its playbook process dead by SIGKILL, the host reverts the fault by itself when its time is up."""
     arguments = [str(clone.inventory), str(FAULTS_DIR), str(tmp_path), name]
@@ -182,7 +187,7 @@ def test_the_fault_ends_in_time_when_its_injector_was_killed(clone, inside, tmp_
         os.kill(int(pid), 9)
     assert said == "injected"
     assert inside.file("/var/lib/orderd-chaos").exists
-    assert within(15, lambda: not inside.file("/var/lib/orderd-chaos").exists)
+    assert within(25, lambda: not inside.file("/var/lib/orderd-chaos").exists)
 
 
 def test_a_boot_after_a_crash_reverts(injector, inside):
@@ -191,9 +196,8 @@ def test_a_boot_after_a_crash_reverts(injector, inside):
     injector.inject(experiment)
     unit = f"orderd-chaos-{experiment.id}.service"
     assert inside.file(f"/etc/systemd/system/multi-user.target.wants/{unit}").linked_to == f"/etc/systemd/system/{unit}"
-    inside.check_output(
-        "sed -Ei 's/(.boot_id.: .)[0-9a-f-]*/\\1another/' %s", f"/var/lib/orderd-chaos/{experiment.id}/baseline.json"
-    )
+    baseline = f"/var/lib/orderd-chaos/{experiment.id}/baseline.json"
+    inside.check_output("sed -Ei 's/(.boot_id.: .)[0-9a-f-]*/\\1another/' %s", baseline)
     inside.run_expect([0], f"systemctl start {unit}")
     assert within(5, lambda: inside.service("nginx").is_running)
     assert within(5, lambda: not inside.file("/var/lib/orderd-chaos").exists)
@@ -273,3 +277,18 @@ def test_reverting_twice_is_harmless(injector):
     injector.inject(experiment)
     injector.revert(experiment)
     injector.revert(experiment)
+
+
+def test_a_fault_that_did_not_happen_did_not_land(clone, inside, tmp_path):
+    """When the injector believes it broke something and nothing broke, the witness says that nothing landed."""
+    shutil.copytree(FAULTS_DIR / "common", tmp_path / "faults" / "common")
+    harmless = shutil.copytree(FAULTS_DIR / "service_kill", tmp_path / "faults" / "service_kill")
+    playbook = (harmless / "inject.yml").read_text()
+    assert "--signal=KILL" in playbook
+    (harmless / "inject.yml").write_text(playbook.replace("--signal=KILL", "--signal=CONT"))
+    experiment = drawn("service_kill", "nginx.service")
+    with Injector(clone.inventory, tmp_path / "faults", tmp_path) as injector:
+        injector.inject(experiment)
+        assert not injector.landed(experiment)
+        injector.revert(experiment)
+    assert inside.service("nginx").is_running
