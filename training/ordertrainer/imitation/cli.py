@@ -20,7 +20,7 @@ def train(
     seed: Annotated[int, typer.Option(help="Of weights, draws and augmentation.")] = 0,
     epochs: Annotated[int, typer.Option(min=1, help="At most this many.")] = Settings().epochs,
     steps: Annotated[int, typer.Option(min=1, help="Steps an epoch.")] = Settings().steps,
-    threads: Annotated[int, typer.Option(min=1, help="CPU threads.")] = 2,
+    threads: Annotated[int, typer.Option(min=1, help="CPU threads; more than one is slower on busy machines.")] = 1,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
 ) -> None:
     """Train until the tune loss stops falling; prints the checkpoint to export."""
