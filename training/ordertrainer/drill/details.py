@@ -56,7 +56,7 @@ class Said(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RunDetails(msgspec.Struct, frozen=True, kw_only=True):
-    """What was seen during one run, from `start_s` to `end_s`."""
+    """What was seen during one run, from `start_s` to `end_s`; `process` is the name of the process the fault started."""
 
     summary: str
     start_s: float
@@ -66,6 +66,7 @@ class RunDetails(msgspec.Struct, frozen=True, kw_only=True):
     said: list[Said]
     took_s: float
     touched: list[str] = []
+    process: str = ""
 
 
 class Details(msgspec.Struct, frozen=True, kw_only=True):

@@ -22,7 +22,8 @@ from ordertrainer.drill.instrument import HELD
 from ordertrainer.drill.result import Drill, Run, passed
 from ordertrainer.drill.words import fault_words, summary_words, target_words
 
-PLAIN_WIDTH: Final = 150
+PLAIN_WIDTH: Final = 170
+WIDTH_FOR_STEPS, WIDTH_FOR_REPAIRS, WIDTH_FOR_TARGETS = 158, 126, 92
 STYLES: Final = {"repaired": "green", "left_alone": "cyan", "escalated": "yellow", "failed": "bold red", "void": "dim"}
 
 
@@ -99,7 +100,7 @@ class Screen:
     def __rich__(self) -> Group:
         elapsed = f"  {time.monotonic() - self._since:.0f} s"
         self._now.update(text=Text.assemble((self._where, "bold"), self._text, (elapsed, "dim")))
-        return Group(table(self._runs), self._now) if self._runs else Group(self._now)
+        return Group(table(self._runs, self._live.console.width), self._now) if self._runs else Group(self._now)
 
     _text = ""
 
@@ -132,38 +133,46 @@ def console() -> Console:
     return found if found.is_terminal else Console(width=PLAIN_WIDTH)
 
 
-def table(runs: Sequence[Run]) -> Table:
-    """Return the runs as a table."""
-    columns = Table(box=None, pad_edge=False, header_style="bold")
-    for title in ("fault", "target", "outcome", "orderd said", "repair"):
-        columns.add_column(title, no_wrap=True)
-    for title in ("seen", "decided", "repaired", "healthy"):
-        columns.add_column(title, justify="right", no_wrap=True)
+def table(runs: Sequence[Run], width: int) -> Table:
+    """Return the runs as a table; a narrow terminal gets fewer columns rather than broken ones."""
+    shown = Table(box=None, pad_edge=False, header_style="bold")
+    titles = ["fault", *(["target"] if width >= WIDTH_FOR_TARGETS else []), "outcome", "orderd said"]
+    titles += ["repair"] if width >= WIDTH_FOR_REPAIRS else []
+    numbers = ["seen", "decided", "repaired", "healthy"] if width >= WIDTH_FOR_STEPS else ["healthy"]
+    for title in titles:
+        shown.add_column(title, no_wrap=True)
+    for title in numbers:
+        shown.add_column(title, justify="right", no_wrap=True)
     for run in runs:
-        columns.add_row(*_row(run))
-    return columns
+        cells = _cells(run)
+        shown.add_row(*(cells[title] for title in (*titles, *numbers)))
+    return shown
 
 
-def _row(run: Run) -> list[Text]:
+def _cells(run: Run) -> dict[str, Text]:
     said = f"{run.diagnosis.failure} {run.diagnosis.probability:.2f} {run.diagnosis.source}" if run.diagnosis else "-"
     outcome = Text(run.outcome.replace("_", " "), style=STYLES[run.outcome])
     if run.touched_healthy:
         outcome.append(" +touched healthy", style="bold red")
-    seconds = [run.seconds.detected, run.seconds.decided, run.seconds.repaired, run.seconds.healthy]
-    return [
-        Text(fault_words(run.fault) + (" (decoy)" if run.decoy else "")),
-        Text(target_words(run.target)),
-        outcome,
-        Text(said),
-        Text(run.repair.name if run.repair else "-"),
-        *(Text("-" if value is None else f"{value:.2f} s") for value in seconds),
-    ]
+    seconds = {
+        "seen": run.seconds.detected,
+        "decided": run.seconds.decided,
+        "repaired": run.seconds.repaired,
+        "healthy": run.seconds.healthy,
+    }
+    return {
+        "fault": Text(fault_words(run.fault) + (" (decoy)" if run.decoy else "")),
+        "target": Text(target_words(run.target)),
+        "outcome": outcome,
+        "orderd said": Text(said),
+        "repair": Text(run.repair.name if run.repair else "-"),
+    } | {title: Text("-" if value is None else f"{value:.2f} s") for title, value in seconds.items()}
 
 
 def conclude(to: Console, drill: Drill, files: Sequence[Path]) -> None:
     """Print the table, what it adds up to, and where the files are."""
     to.print()
-    to.print(table(drill.runs))
+    to.print(table(drill.runs, to.width))
     for run in drill.runs:
         if run.reason:
             to.print(Text(f"{run.fault}: {run.reason}", style=STYLES[run.outcome]), soft_wrap=True)

@@ -40,7 +40,7 @@ def render(drill: Drill, seen: Details) -> str:
         lead=_lead(drill, seen),
         tiles=_tiles(drill),
         axis=overview.cell_axis(scale),
-        rows="\n".join(_row(n, run, scale) for n, run in enumerate(drill.runs, 1)),
+        rows="\n".join(_row(n, run, details, scale) for n, (run, details) in enumerate(pairs, 1)),
         legend=overview.legend(),
         cards="\n".join(_card(n, run, details) for n, (run, details) in enumerate(pairs, 1)),
         facts=_facts(drill, seen),
@@ -123,11 +123,11 @@ def _badge(run: Run) -> str:
     return f'<span class="badge {run.outcome}">{run.outcome.replace("_", " ")}</span>'
 
 
-def _row(n: int, run: Run, scale: Root) -> str:
+def _row(n: int, run: Run, seen: RunDetails, scale: Root) -> str:
     said = run.diagnosis
     diagnosis = f"{escape(said.failure.replace('_', ' '))}<small>{_source(said)}</small>" if said else "&ndash;"
     name = fault_words(run.fault) + (
-        "<small>decoy: looks broken, is not</small>" if run.decoy else f"<small>{escape(target_words(run.target))}</small>"
+        "<small>decoy: looks broken, is not</small>" if run.decoy else f"<small>{escape(_target(run, seen))}</small>"
     )
     healthy = seconds_words(run.seconds.healthy) if run.outcome == "repaired" else "&ndash;"
     repair = escape(run.repair.name.replace("_", " ")) if run.repair else "nothing" if run.decoy and run.landed else "&ndash;"
@@ -137,14 +137,20 @@ def _row(n: int, run: Run, scale: Root) -> str:
     )
 
 
+def _target(run: Run, seen: RunDetails) -> str:
+    """Return how the target is called; a process by its name, which says more than its number."""
+    return seen.process or target_words(run.target)
+
+
 def _source(said: Diagnosis) -> str:
     return "by rules" if said.source == "rules" else f"by the order model, {said.probability:.0%} sure"
 
 
 def _card(n: int, run: Run, seen: RunDetails) -> str:
-    title = f"{fault_words(run.fault).capitalize()}: {target_words(run.target)}"
+    name = fault_words(run.fault)
+    title = f"{name[0].upper()}{name[1:]}: {_target(run, seen)}"
     big = f'<span class="big">{seconds_words(run.seconds.healthy)}</span>' if run.outcome == "repaired" else ""
-    hard = f" ({run.intensity.value:g} {escape(run.intensity.unit)})" if run.intensity else ""
+    hard = f" ({run.intensity.value:.3g} {escape(run.intensity.unit)})" if run.intensity else ""
     alarms = [f"touched: {name}" for name in seen.touched] + [f"left on the host: {thing}" for thing in run.residue]
     return (
         f'<article class="card" id="run-{n}"><header><h3>{escape(title)}</h3>{_badge(run)}{big}</header>'

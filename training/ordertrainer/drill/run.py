@@ -247,7 +247,7 @@ def _intensity(course: Course) -> Intensity | None:
 def _details(bench: Bench, course: Course, heard: list[Heard], touched: list[str]) -> RunDetails:
     """Return what the report draws: the run from shortly before the landing to shortly after it was over."""
     zero = course.landed_ns or course.began_ns
-    end = min(course.ended_ns or time.monotonic_ns(), (course.healthy_ns or 1 << 62) + int(HOLD_S * NS_PER_S))
+    end = course.ended_ns or time.monotonic_ns()
     start = zero - BEFORE_NS
     series = bench.prober.series
     checks = sorted(ALL_CHECKS, key=lambda check: check not in course.symptom.checks)
@@ -266,4 +266,5 @@ def _details(bench: Bench, course: Course, heard: list[Heard], touched: list[str
         said=[details.said(h.record, h.first_ns, zero) for h in heard],
         took_s=round((time.monotonic_ns() - course.began_ns) / NS_PER_S, 3),
         touched=touched,
+        process=course.process,
     )

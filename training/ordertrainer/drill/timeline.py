@@ -114,7 +114,7 @@ def _lane(run: Run, scale: Linear, y: float) -> list[str]:
         )
         words = run.repair.name.replace("_", " ") if kind == "repairing" and run.repair else name
         if width > len(words) * 6.4 + 8:
-            parts.append(f'<text class="inside" x="{left + width / 2:.2f}" y="{y + LANE / 2 + 4}">{escape(words)}</text>')
+            parts.append(f'<text class="inside {kind}" x="{left + width / 2:.2f}" y="{y + LANE / 2 + 4}">{escape(words)}</text>')
     return parts
 
 
