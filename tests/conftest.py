@@ -20,6 +20,8 @@ from orderd.domain.values import (
     Step,
 )
 
+_NEED_TORCH = {"nets", "imitation", "evaluation", "export", "inference"}
+
 
 @dataclass
 class ManualClock:
@@ -95,3 +97,9 @@ def make_step() -> Callable[..., Step]:
         return replace(Step(decision_id=decision.decision_id, at=at, state=state, what=what, outcome=outcome), **fields)
 
     return make
+
+
+def pytest_collection_modifyitems(items):
+    """Load torch's compiler before any test imports Ansible, which replaces sys.intern by something torch refuses."""
+    if any(_NEED_TORCH & set(item.path.parts) for item in items):
+        import torch._dynamo  # noqa: F401
