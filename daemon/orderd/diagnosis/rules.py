@@ -29,6 +29,8 @@ LEAK_MEMORY_RATIO: Final = 0.08
 STOPPED_RATIO: Final = 0.5
 HUNG_AFTER_S: Final = 0.45
 """A probe that has waited this long while the processes are stopped by a signal will not be answered."""
+REFUSED_WITHIN_S: Final = 0.2
+"""An error that comes this fast was said by somebody; a later one is a time-out, which a busy host has too."""
 CRASH_RESTARTS_PER_S: Final = 0.15
 """Two restarts in ten seconds are no accident."""
 STABLE_S: Final = 2.0
@@ -85,10 +87,15 @@ def _hung(view: _View) -> str:
     unanswered = view.now("probe_ok_ratio") == 0 or view.now("probe_latency_s") >= HUNG_AFTER_S
     if view.now("unit_main_stopped_ratio") >= STOPPED_RATIO and unanswered:
         return "active, its processes are stopped and its probe is not answered"
-    silent = view.series("probe_ok_ratio")[:SUSTAINED_SLOTS]
-    if all(value == 0 for value in silent) and view.now("unit_active_s") >= SLOT_AGES_S[SUSTAINED_SLOTS - 1]:
+    if _silent(view) and view.now("unit_active_s") >= SLOT_AGES_S[SUSTAINED_SLOTS - 1]:
         return "active, and its probe has failed for 4 s"
     return ""
+
+
+def _silent(view: _View) -> bool:
+    """Tell whether the probe has failed for 4 s on a host that has time to answer; a starved host misses every time-out."""
+    failed = all(value == 0 for value in view.series("probe_ok_ratio")[:SUSTAINED_SLOTS])
+    return failed and not view.host_sustained("pressure_cpu_ratio", threshold=STARVING_RATIO)
 
 
 def _down(view: _View) -> str:
@@ -127,9 +134,9 @@ def _leak(view: _View) -> str:
 
 
 def _dns(view: _View) -> str:
-    if view.now("probe_ok_ratio") == 0:
-        return "no name server of resolv.conf answers"
-    return ""
+    if view.now("probe_ok_ratio") == 0 and view.now("probe_latency_s") < REFUSED_WITHIN_S:
+        return "every name server of resolv.conf refuses"
+    return "no name server of resolv.conf has answered for 4 s" if _silent(view) else ""
 
 
 def _clock(view: _View) -> str:

@@ -73,7 +73,8 @@ def failures(*arguments, **keywords):
         (PID, 5, PROCESS | {"process_cpu_user_cores": 1.5}, BUSY, Failure.CPU_RUNAWAY),
         (PID, 5, PROCESS | {"process_cpu_user_cores": 0.95}, STARVING, Failure.CPU_RUNAWAY),
         (PID, 5, PROCESS | {"process_memory_ratio": 0.2, "process_memory_growth_ratio_per_s": 0.01}, {}, Failure.MEMORY_LEAK),
-        (RESOLVER, 0, {"probe_ok_ratio": 0}, {}, Failure.DNS_BROKEN),
+        (RESOLVER, 0, {"probe_ok_ratio": 0, "probe_latency_s": 0.001}, {}, Failure.DNS_BROKEN),
+        (RESOLVER, 5, {"probe_ok_ratio": 0, "probe_latency_s": 0.5}, {}, Failure.DNS_BROKEN),
         (CLOCK, 0, {"clock_step_s": -30}, {}, Failure.CLOCK_STEPPED),
     ],
 )
@@ -100,6 +101,9 @@ def test_rule_names_the_failure(entity, seconds, signals, host, expected):
         (PID, 9, PROCESS | {"process_cpu_user_cores": 2, "process_of_service_ratio": 1}, BUSY),
         (PID, 9, PROCESS | {"process_memory_ratio": 0.2, "process_memory_growth_ratio_per_s": 0}, {}),
         (RESOLVER, 0, {}, {}),
+        (RESOLVER, 2, {"probe_ok_ratio": 0, "probe_latency_s": 0.5}, {}),
+        (RESOLVER, 9, {"probe_ok_ratio": 0, "probe_latency_s": 0.5}, STARVING),
+        (UNIT, 9, RUNNING | {"probe_ok_ratio": 0, "probe_latency_s": 0.5}, STARVING),
         (CLOCK, 0, {"clock_step_s": 0.2}, {}),
     ],
 )
