@@ -19,14 +19,6 @@ ROOT: Final = Path(__file__).parents[3]
 PLAYBOOK: Final = ROOT / "playbooks" / "fleet" / "install.yml"
 BUNDLE_DIR: Final = ROOT / "out" / "bundle"
 HOST_CONFIG: Final = Path(__file__).with_name("host.toml")
-CLONE_DROP_IN: Final = "etc/systemd/system/orderd.service.d/10-clone.conf"
-CLONE_DROP_IN_TEXT: Final = """\
-# In a clone, /proc/meminfo, /proc/stat and their like are files of lxcfs mounted over the kernel's: the clone sees its own memory
-# and CPU. Either of these settings makes systemd 252 give the service a /proc without them; orderd would see the machine's.
-[Service]
-ProtectKernelTunables=no
-ProtectControlGroups=no
-"""
 BUNDLE_TIMEOUT_S: Final = 900.0
 INSTALL_TIMEOUT_S: Final = 300.0
 SERVING_TIMEOUT_S: Final = 30.0
@@ -64,9 +56,6 @@ def install_orderd(host: DisposableHost, bundle: Path, *, mode: str = "auto", tr
         InstallError: a task of the playbook failed; names it.
         NotHealthyError: it was installed but does not serve.
     """
-    drop_in = host.root / CLONE_DROP_IN
-    drop_in.parent.mkdir(parents=True, exist_ok=True)
-    drop_in.write_text(CLONE_DROP_IN_TEXT, encoding="utf-8")
     config = host.directory / "orderd.toml"
     text = HOST_CONFIG.read_text(encoding="utf-8")
     config.write_text(text.replace('"MODE"', f'"{mode}"').replace('"TRAINER"', f'"{trainer}"'), encoding="utf-8")
