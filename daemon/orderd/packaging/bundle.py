@@ -12,6 +12,8 @@ Run as ``python -m orderd.packaging.bundle``.
 """
 
 import argparse
+import contextlib
+import fcntl
 import hashlib
 import json
 import os
@@ -20,6 +22,7 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+from collections.abc import Generator
 from pathlib import Path
 from typing import Final
 
@@ -47,9 +50,10 @@ def build(root: Path, out: Path, python: str = HOST_PYTHON) -> Path:
         CatalogueError: there is no model or no repair to ship.
         subprocess.CalledProcessError: pip failed; its own words say why.
     """
-    wheels = _wheels(root, out / "wheels", python)
     target = out / f"orderd-{orderd.__version__}.tar"
-    with tempfile.TemporaryDirectory(dir=out) as staging:
+    # Two builds beside each other would delete each other's wheel of orderd: the second waits.
+    with _alone(out), tempfile.TemporaryDirectory(dir=out) as staging:
+        wheels = _wheels(root, out / "wheels", python)
         _stage(root, Path(staging), wheels, python)
         partial = target.with_suffix(".tar.partial")
         # The wheels are compressed already; a plain tar unpacks fastest.
@@ -57,6 +61,13 @@ def build(root: Path, out: Path, python: str = HOST_PYTHON) -> Path:
             tar.add(staging, arcname=".", filter=_owned_by_root)
         partial.replace(target)
     return target
+
+
+@contextlib.contextmanager
+def _alone(out: Path) -> Generator[None]:
+    with (out / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def _wheels(root: Path, cache: Path, python: str) -> list[Path]:
