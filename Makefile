@@ -13,6 +13,7 @@ drill: $(VENV)/.drill ## break a disposable host, let orderd repair it, prove it
 	@$(BIN)/ordertrainer drill $(if $(FAULTS),--faults $(FAULTS)) $(if $(SEED),--seed $(SEED)) $(if $(KEEP),--keep)
 
 test: $(VENV)/.test ## everything: linters, types, unit, contract, integration, drill tests
+	@command -v dbus-daemon >/dev/null || [ -n "$(NO_APT)" ] || { echo 'installing the Debian package dbus-daemon'; apt-get install -y -qq dbus-daemon >/dev/null; }
 	@$(BIN)/ordertrainer host prepare
 	@$(BIN)/pytest $(PYTEST_ARGS)
 
