@@ -27,7 +27,9 @@ proto: $(VENV)/.test ## regenerate daemon/orderd/v1 from proto/
 	@$(BIN)/python proto/generate.py
 
 $(VENV)/bin/python:
-	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "$(PYTHON) cannot make virtual environments: apt-get install python3-venv"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+	  [ -z "$(NO_APT)" ] || { echo "needs the Debian package python3-venv (NO_APT=1 is set, so nothing was installed)"; exit 1; }; \
+	  echo "installing the Debian package python3-venv"; apt-get update -qq && apt-get install -y -qq python3-venv >/dev/null; }
 	@$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.drill: $(VENV)/bin/python pyproject.toml constraints.txt
