@@ -20,6 +20,8 @@ from pathlib import Path
 
 import benchhost
 
+from ordertrainer.ground import DisposableHost
+
 CPU_PERCENT_MAX = 2.0
 PSS_MIB_MAX = 160.0
 _HIERARCHIES = ("", "unified")
@@ -49,8 +51,9 @@ def main() -> int:
 
 def _run(arguments: argparse.Namespace) -> int:
     load, own = os.getloadavg()[0], not (arguments.host or arguments.here)
-    with benchhost.installed() if own else nullcontext() as host:
-        name = host.name if host else arguments.host
+    found = DisposableHost.find(arguments.host) if arguments.host else None
+    with benchhost.installed() if own else nullcontext(found) as host:
+        name = host.name if host else None
         time.sleep(arguments.settle)
         slices = [path for root in _roots(name) for path in (root / "system.slice", root / "orderd.slice")]
         before, started = _measure(slices), time.monotonic()
@@ -61,7 +64,8 @@ def _run(arguments: argparse.Namespace) -> int:
             return benchhost.EXIT_CANNOT
         time.sleep(arguments.seconds)
         after, elapsed_s = _measure(slices), time.monotonic() - started
-    return _print(_rows(before, after, elapsed_s), elapsed_s, load, as_json=arguments.json)
+        conditions = {"seconds": round(elapsed_s, 1), "load": load, "model": benchhost.model(host)}
+    return _print(_rows(before, after, elapsed_s), conditions, as_json=arguments.json)
 
 
 def _roots(host: str | None) -> list[Path]:
@@ -103,16 +107,17 @@ def _rows(before: dict[str, Unit], after: dict[str, Unit], elapsed_s: float) -> 
     }
 
 
-def _print(rows: dict[str, dict[str, float]], elapsed_s: float, load: float, *, as_json: bool) -> int:
+def _print(rows: dict[str, dict[str, float]], conditions: dict[str, float | str], *, as_json: bool) -> int:
     total = {key: round(sum(row[key] for row in rows.values()), 3) for key in ("cpu_percent", "pss_mib", "processes")}
     good = total["cpu_percent"] <= CPU_PERCENT_MAX and total["pss_mib"] <= PSS_MIB_MAX
     if as_json:
-        print(json.dumps({"units": rows, "total": total, "seconds": round(elapsed_s, 1), "load": load, "good": good}))
+        print(json.dumps({"units": rows, "total": total, "good": good} | conditions))
     else:
         print(f"{'unit':28} {'CPU %':>8} {'PSS MiB':>8} {'processes':>10}")
         for name, row in {**rows, f"all (limits {CPU_PERCENT_MAX:g}, {PSS_MIB_MAX:g})": total}.items():
             print(f"{name:28} {row['cpu_percent']:8.3f} {row['pss_mib']:8.1f} {row['processes']:10.0f}")
-        print(f"over {elapsed_s:.0f} s, load average at the start {load:.1f}")
+        under = f"load average at the start {conditions['load']:.1f}, order model {conditions['model'] or 'none'}"
+        print(f"over {conditions['seconds']:.0f} s, {under}")
     return 0 if good else 1
 
 

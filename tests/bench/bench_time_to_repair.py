@@ -125,9 +125,10 @@ def _measure(arguments: argparse.Namespace) -> int:
     with benchhost.installed() as host, Prober(host) as prober:
         results = [Results(fault=fault) for fault in FAULTS]
         _with_orderd(host, prober, [each for _ in range(arguments.runs) for each in results], rng)
+        conditions = {"load": load, "model": benchhost.model(host)}
         _become_peer(host)
         _with_peer(host, prober, _peer_plan(results, arguments))
-    _print(results, load, as_json=arguments.json)
+    _print(results, conditions, as_json=arguments.json)
     return 0 if all(each.good for each in results) else 1
 
 
@@ -270,10 +271,10 @@ def _figures(each: Results) -> dict[str, object]:
     }
 
 
-def _print(results: list[Results], load: float, *, as_json: bool) -> None:
+def _print(results: list[Results], conditions: dict[str, float | str], *, as_json: bool) -> None:
     figures = {each.fault.name: _figures(each) for each in results}
     if as_json:
-        print(json.dumps({"unit": UNIT, "faults": figures, "load": load, "good": all(each.good for each in results)}))
+        print(json.dumps({"unit": UNIT, "faults": figures, "good": all(each.good for each in results)} | conditions))
         return
     print(f"seconds until {UNIT} answers again, median (min to max)")
     print(f"{'':8} {'orderd':>24} {'goal':>6}   {'systemd Restart=always':>24}")
@@ -281,7 +282,7 @@ def _print(results: list[Results], load: float, *, as_json: bool) -> None:
         ours, peer = _cell(each.ours_s, len(each.ours)), _cell([s for s in each.peer_s if s is not None], len(each.peer_s))
         missed = "" if each.good else "  goal missed"
         print(f"{each.fault.name:8} {ours:>24} {each.fault.goal_s:6.1f}   {peer:>24}{missed}")
-    print(f"load average at the start {load:.1f}")
+    print(f"load average at the start {conditions['load']:.1f}, order model {conditions['model'] or 'none'}")
 
 
 def _cell(times: list[float], runs: int) -> str:

@@ -3,6 +3,8 @@
 Touches: the bundle under out/bundle, a disposable host; nothing of it is left afterwards. Needs root, as a drill does.
 """
 
+import json
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,6 +14,7 @@ from ordertrainer.drill.install import build_bundle, install_orderd
 from ordertrainer.ground import DisposableHost, check, unwinding
 
 EXIT_CANNOT = 2
+STATUS = ("/opt/orderd/bin/orderctl", "status", "--json")
 
 
 def say(line: str) -> None:
@@ -29,6 +32,15 @@ def installed() -> Iterator[DisposableHost]:
         say(f"installing orderd into {host.name}")
         install_orderd(host, bundle)
         yield host
+
+
+def model(host: DisposableHost | None) -> str:
+    """Return the order model that orderd has loaded on a host, None for this machine: its version, empty without one."""
+    done = host.exec(STATUS) if host else subprocess.run(STATUS, capture_output=True, text=True, check=False)
+    try:
+        return str(json.loads(done.stdout)["model"]["version"])
+    except (ValueError, KeyError):
+        return ""
 
 
 def measured(measure: Callable[[], int]) -> int:
