@@ -160,12 +160,26 @@ async def test_an_unsure_model_leaves_the_decision_to_the_rules(scene):
 
 
 async def test_a_model_that_calls_a_healthy_service_down_never_restarts_it(scene):
-    """Preconditions are facts: a wrong model finds no usable repair and asks a person."""
+    """Preconditions are facts: a wrong model finds no usable repair, waits, and asks a person once."""
     scene.model.scores = scores(REDIS, Failure.SERVICE_DOWN, 1.0)
-    await scene.ticks(20)
+    await scene.ticks(40, step_s=1.0)
     assert scene.playbooks == []
-    assert {d.action for d in scene.decisions} == {Action.ESCALATE}
-    assert len(scene.decisions) == 1
+    assert [(d.action, d.reason) for d in scene.decisions] == [
+        (Action.WAIT, Reason.NOT_YET),
+        (Action.ESCALATE, Reason.NO_CANDIDATE),
+    ]
+
+
+async def test_a_failure_the_model_sees_coming_is_repaired_when_it_is_there(scene):
+    """A disk that fills is diagnosed early; the repair runs once its precondition holds."""
+    scene.model.scores = scores(DATA, Failure.DISK_FULL, 1.0)
+    scene.host.state[DATA] = FULL | {"mount_used_ratio": 0.6}
+    await scene.ticks(4)
+    assert scene.playbooks == []
+    scene.host.state[DATA] = dict(FULL)
+    scene.executor.cures["disk_reclaim_log_space"] = cure(scene, DATA, ROOMY)
+    await scene.ticks(2)
+    assert scene.playbooks == ["disk_reclaim_log_space"]
 
 
 async def test_one_odd_window_of_the_model_opens_nothing(scene):

@@ -126,6 +126,7 @@ class Reason(StrEnum):
     HOST_BUSY = "host_busy"
     CAUSE_FIRST = "cause_first"
     IN_TRANSITION = "in_transition"
+    NOT_YET = "not_yet"
     NO_CANDIDATE = "no_candidate"
     LADDER_EXHAUSTED = "ladder_exhausted"
     JOURNAL_UNAVAILABLE = "journal_unavailable"

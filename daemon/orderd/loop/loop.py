@@ -41,6 +41,8 @@ log = logging.getLogger(__name__)
 
 MODEL_ALONE_S: Final = 0.8
 """A diagnosis only the model makes must stand this long: one odd window is no reason to touch a host."""
+NOT_YET_S: Final = 30.0
+"""How long a diagnosis may stand whose repairs' preconditions do not hold, before a person is called."""
 
 
 class Loop:
@@ -200,6 +202,9 @@ class Loop:
             guard=self.guard,
             now=self._clock.now(),
         )
+        if choice.reason is Reason.NO_CANDIDATE and considered and self._age_s(incident) < NOT_YET_S:
+            # The model sees a disk fill before it is full: what a repair needs to find may still come, or the model was wrong.
+            return replace(choice, action=Action.WAIT, reason=Reason.NOT_YET)
         if choice.action is not Action.REPAIR:
             return choice
         if len(incident.tried) >= self._config.decision.repairs_per_incident:
@@ -211,6 +216,9 @@ class Loop:
         if self._repair_task is not None:
             return replace(choice, action=Action.WAIT, reason=Reason.HOST_BUSY, detail="another repair is running")
         return choice
+
+    def _age_s(self, incident: Incident) -> float:
+        return self._clock.now().seconds_since(incident.opened)
 
     def _carry_out(self, incident: Incident, decision: Decision) -> None:
         """Make the decision durable, then act on it; never the other way round."""
