@@ -6,7 +6,7 @@ One disposable host, broken with the very commands of the fault catalogue, and t
 second from outside the host's process and mount namespaces. A time runs from the last good answer before the fault to the
 first of two seconds of good ones: never too short, too long by at most 50 ms. A repetition counts only when orderd's record
 says that it repaired nginx and verified it. The peer is the same host with orderd stopped and `Restart=always`,
-`RestartSec=100ms` on nginx; what it has not repaired within 10 s it never repairs.
+`RestartSec=100ms` on nginx and no limit on starts; what it has not repaired within 10 s it never repairs.
 
 orderd is never made to wait by its own limits: it grants one repair of a target every 10 s, so the two faults that share
 `service_start` alternate with those that do not, a repetition begins no sooner than 6.5 s after the one before, and the
@@ -54,7 +54,7 @@ POLL_S = 0.02
 CONFIG = "/etc/orderd/orderd.toml"
 BUDGET = "s/^repairs_per_target_per_hour = .*/repairs_per_target_per_hour = 1000/"
 DROP_IN = f"/etc/systemd/system/{UNIT}.d/90-bench.conf"
-PEER = "[Service]\nRestart=always\nRestartSec=100ms\n"
+PEER = "[Unit]\nStartLimitIntervalSec=0\n[Service]\nRestart=always\nRestartSec=100ms\n"
 STEPS = ("detected", "decided", "repaired")
 
 
