@@ -92,12 +92,13 @@ class FakeExecutor:
         self.cures = {}
         self.requests: list[RepairRequest] = []
         self.before_run = lambda request: None
+        self.wait_for = None
 
     async def repair(self, request, on_event=lambda _event: None):
         self.requests.append(request)
         self.before_run(request)
         on_event(Started(repair_id=request.repair_id, scope="fake.scope"))
-        await asyncio.sleep(0)
+        await (self.wait_for.wait() if self.wait_for else asyncio.sleep(0))
         self.cures.get(request.playbook, lambda: None)()
         return Finished(repair_id=request.repair_id, outcome=Outcome.SUCCEEDED)
 

@@ -1,5 +1,7 @@
 """The whole loop on a fake host, with the real catalogue."""
 
+import asyncio
+
 from fakes import DATA, DOWN, FULL, HUNG, MASKED, NGINX, REDIS, ROOMY, RUNNING
 from orderd.domain.clock import Instant
 from orderd.domain.faults import FAILURES, Failure
@@ -207,3 +209,46 @@ def test_the_clock_of_records_is_not_the_clock_of_differences():
     """Differences come from the monotonic clock even when UTC jumps."""
     early, late = Instant(mono_ns=0, utc_ns=10**18), Instant(mono_ns=10**9, utc_ns=0)
     assert late.seconds_since(early) == 1.0
+
+
+async def test_a_step_that_cannot_be_recorded_in_mid_repair_is_recorded_later(scene):
+    """A journal that fails while a playbook runs loses no step, and the repair is judged all the same."""
+    scene.host.state[NGINX] = dict(DOWN)
+    scene.executor.before_run = lambda _request: setattr(scene.journal, "error", JournalError("disk full"))
+    scene.executor.cures["service_start"] = cure(scene, NGINX, RUNNING)
+    await scene.ticks(8)
+    assert scene.loop.journal_error == "disk full"
+    assert scene.states() == [IncidentState.REPAIRING]
+    scene.journal.error = None
+    await scene.ticks(12)
+    assert scene.states() == [IncidentState.RESOLVED]
+    assert [s.what for s in next(iter(scene.journal.records.values())).steps] == ["intent", "started", "finished", "verified"]
+    assert scene.loop.journal_error == ""
+
+
+async def test_a_defect_in_mid_repair_leaves_no_incident_stuck(scene):
+    """Whatever breaks while a repair runs, the target is judged, the incident ends, and the next repair may start."""
+    scene.host.state[NGINX] = dict(DOWN)
+    scene.executor.before_run = lambda _request: {}["defect"]
+    await scene.ticks(80)
+    assert scene.states() == [IncidentState.DIAGNOSED, IncidentState.ESCALATED]
+    scene.executor.before_run = lambda _request: None
+    scene.host.state[REDIS] = dict(DOWN)
+    scene.executor.cures["service_start"] = cure(scene, REDIS, RUNNING)
+    await scene.ticks(12)
+    assert scene.states()[-1] is IncidentState.RESOLVED
+
+
+async def test_an_undo_waits_for_another_repair_instead_of_being_left_out(scene):
+    """A repair that did not help while another one runs is undone once that one has ended."""
+    scene.host.state[NGINX] = DOWN | {"unit_dropins_changed_ratio": 1.0, "unit_result_exit_ratio": 1.0}
+    await scene.ticks(4)
+    ended = asyncio.Event()
+    scene.executor.wait_for = ended
+    scene.host.state[REDIS] = dict(DOWN)
+    await scene.ticks(60)
+    undone = ("service_restore_dropins_and_start", "undo")
+    assert undone not in [(r.playbook, str(r.mode)) for r in scene.executor.requests]
+    ended.set()
+    await scene.ticks(4)
+    assert undone in [(r.playbook, str(r.mode)) for r in scene.executor.requests]

@@ -8,6 +8,7 @@ Repairs run beside the loop in a task of their own, so that sampling goes on; on
 import asyncio
 import contextlib
 import logging
+from collections import deque
 from dataclasses import replace
 from typing import Final
 
@@ -57,13 +58,14 @@ class Loop:
         self._incidents = Incidents()
         self.holds = Holds()
         self.guard = Guard(parts.config, self.holds)
-        self._desk = RepairDesk(executor=parts.executor, append=self._append, clock=parts.clock)
+        self._desk = RepairDesk(executor=parts.executor, append=self._note, clock=parts.clock)
         self._repair_task: asyncio.Task[None] | None = None
         self._model_alone: dict[Entity, Instant] = {}
         self.newest: Sample | None = None
         self.opinions: tuple[Opinion, ...] = ()
         self.samples = 0
         self.journal_error = ""
+        self._unwritten: deque[Step] = deque()
 
     @property
     def open_incidents(self) -> int:
@@ -98,15 +100,14 @@ class Loop:
         self._parts.uplink.offer_sample(sample)
         self.opinions = await self._diagnose(window)
         try:
+            self._catch_up()
             self._refresh(self.opinions, sample)
             self._judge(sample)
             self._act(sample)
             self.journal_error = ""
         except JournalError as error:
             # Nothing may be done unrecorded: the host is watched on, and said to be degraded.
-            if str(error) != self.journal_error:
-                log.error("no repairs while the journal cannot be written: %s", error)  # noqa: TRY400  the message says all
-            self.journal_error = str(error)
+            self._journal_fails(error)
         self._parts.heartbeat()
 
     async def _diagnose(self, window: Window) -> tuple[Opinion, ...]:
@@ -146,7 +147,7 @@ class Loop:
 
     def _close_quiet(self, incident: Incident, now: Instant) -> None:
         if not incident.state.terminal and incident.decision is not None:
-            detail = "the symptom went away without a repair"
+            detail = "the symptom went away " + ("after a repair that was not verified" if incident.tried else "without a repair")
             self._end(incident, IncidentState.CLOSED, "closed", detail, now)
         self._forget(incident)
 
@@ -235,29 +236,23 @@ class Loop:
         try:
             attempt = await self._desk.apply(decision, repair)
             if attempt.outcome is RepairOutcome.REFUSED and not repair.verify.absent_is_healthy:
-                self._failed(incident, decision, attempt.detail)
+                self._note(self._unverified(decision, attempt.detail))
+                incident.state = IncidentState.DIAGNOSED
                 return
             incident.verification = Verification(verify=repair.verify, target=decision.diagnosis.entity, started=attempt.ended)
             incident.state = IncidentState.VERIFYING
-        except JournalError as error:
-            self.journal_error = str(error)
-            log.error("a step of repair %s cannot be recorded: %s", decision.decision_id, error)  # noqa: TRY400  says all
-            incident.state = IncidentState.DIAGNOSED
         finally:
             self._repair_task = None
             self._parts.sampler.nudge()
 
-    def _failed(self, incident: Incident, decision: Decision, detail: str) -> None:
-        self._append(
-            Step(
-                decision_id=decision.decision_id,
-                at=self._clock.now(),
-                state=IncidentState.DIAGNOSED,
-                what="unverified",
-                detail=detail,
-            )
+    def _unverified(self, decision: Decision, detail: str) -> Step:
+        return Step(
+            decision_id=decision.decision_id,
+            at=self._clock.now(),
+            state=IncidentState.DIAGNOSED,
+            what="unverified",
+            detail=detail,
         )
-        incident.verification, incident.state = None, IncidentState.DIAGNOSED
 
     def _judge(self, sample: Sample) -> None:
         for incident in self._incidents.in_state(IncidentState.VERIFYING):
@@ -272,17 +267,18 @@ class Loop:
 
     def _give_up_on(self, incident: Incident, decision: Decision, unmet: str) -> None:
         """The repair did not help: take it back where it can be, then let the next rung be decided."""
-        self._failed(incident, decision, f"not healthy in time: {unmet}")
         repair = self._parts.repairs[decision.repair]
-        if repair.undo and self._repair_task is None:
+        if repair.undo and self._repair_task is not None:
+            return  # one playbook at a time on a host: it is judged again at the next tick, and the undo is not forgotten
+        self._append(self._unverified(decision, f"not healthy in time: {unmet}"))
+        incident.verification, incident.state = None, IncidentState.DIAGNOSED
+        if repair.undo:
             incident.state = IncidentState.REPAIRING
             self._repair_task = asyncio.create_task(self._undo(incident, decision, repair))
 
     async def _undo(self, incident: Incident, decision: Decision, repair: Repair) -> None:
         try:
             await self._desk.undo(decision, repair)
-        except JournalError as error:
-            self.journal_error = str(error)
         finally:
             incident.state = IncidentState.DIAGNOSED
             self._repair_task = None
@@ -297,6 +293,26 @@ class Loop:
 
     def _append(self, step: Step) -> None:
         self._publish(self._parts.journal.append(step))
+
+    def _note(self, step: Step) -> None:
+        """Append what happened while a playbook ran; kept for later where the journal fails: the host was touched already."""
+        try:
+            self._catch_up()
+            self._append(step)
+        except JournalError as error:
+            self._journal_fails(error)
+            self._unwritten.append(step)
+
+    def _catch_up(self) -> None:
+        """Append what could not be appended when it happened; no repair begins before, so there are few."""
+        while self._unwritten:
+            self._append(self._unwritten[0])
+            self._unwritten.popleft()
+
+    def _journal_fails(self, error: JournalError) -> None:
+        if str(error) != self.journal_error:
+            log.error("no repairs while the journal cannot be written: %s", error)
+        self.journal_error = str(error)
 
     def _publish(self, record: DecisionRecord) -> None:
         self._parts.hub.publish(record)

@@ -27,7 +27,7 @@ class Reserve:
         self._refill()
 
     def wrote(self) -> None:
-        """Count a write; now and then look whether the reserve has shrunk. Never raises for a full disk."""
+        """Count a write; now and then look whether the reserve has shrunk. Never raises: what was written before is durable."""
         self._writes += 1
         if self._writes % CHECK_EVERY == 0:
             self._refill()
@@ -37,15 +37,15 @@ class Reserve:
         return int(self._connection.execute("PRAGMA freelist_count").fetchone()[0])
 
     def _refill(self) -> None:
-        if self.free_pages() * 2 > self._pages:
-            return
         try:
+            if self.free_pages() * 2 > self._pages:
+                return
             # Two transactions: pages that are used and freed within one are never written, and the file would have holes
             # instead of room.
             self._connection.execute("CREATE TABLE IF NOT EXISTS reserve (filling BLOB)")
             self._connection.execute("INSERT INTO reserve VALUES (zeroblob(?))", (self._pages * self._page_bytes,))
             self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
             self._connection.execute("DROP TABLE reserve")
-        except sqlite3.OperationalError:
+        except sqlite3.DatabaseError:
             # Full or failing: what is there is the reserve. The next real write reports the trouble, with its remedy.
             return

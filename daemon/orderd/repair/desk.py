@@ -1,5 +1,6 @@
 """Ask the executor for a repair or its undo, and append what happened to the journal. Touches the executor's socket."""
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
@@ -10,6 +11,8 @@ from orderd.domain.values import Decision, IncidentState, RepairOutcome, Step
 from orderd.errors import ExecutorError, RepairRefusedError
 from orderd.executor.client import ExecutorClient
 from orderd.executor.messages import Finished, Mode, RepairRequest, Reply, Started
+
+log = logging.getLogger(__name__)
 
 _OUTCOMES: Final = {
     "succeeded": RepairOutcome.SUCCEEDED,
@@ -38,10 +41,11 @@ class RepairDesk:
     """Runs repairs one at a time through the executor."""
 
     def __init__(self, *, executor: ExecutorClient, append: Callable[[Step], None], clock: Clock) -> None:
-        """Take the executor's client, the journal's ``append``, and the clock."""
+        """Take the executor's client, the clock, and what takes a step for the journal and never raises."""
         self._executor = executor
         self._append = append
         self._clock = clock
+        self.defects = 0
 
     async def apply(self, decision: Decision, repair: Repair) -> Attempt:
         """Run the decided repair.
@@ -49,21 +53,13 @@ class RepairDesk:
         Args:
             decision: already durable in the journal.
             repair: its contract.
-
-        Raises:
-            JournalError: a step cannot be recorded.
         """
         attempt = await self._run(decision, repair, Mode.APPLY)
-        state = IncidentState.VERIFYING
-        self._step(decision, state, "finished", attempt)
+        self._step(decision, IncidentState.VERIFYING, "finished", attempt)
         return attempt
 
     async def undo(self, decision: Decision, repair: Repair) -> Attempt:
-        """Take a repair back that did not help.
-
-        Raises:
-            JournalError: a step cannot be recorded.
-        """
+        """Take a repair back that did not help."""
         attempt = await self._run(decision, repair, Mode.UNDO)
         self._step(decision, IncidentState.DIAGNOSED, "undone", attempt)
         return attempt
@@ -79,11 +75,17 @@ class RepairDesk:
         begun = self._clock.now()
         try:
             finished = await self._executor.repair(request, lambda event: self._event(decision, event, begun))
+            outcome, detail = _OUTCOMES[finished.outcome], _summary(finished)
         except RepairRefusedError as error:
             return Attempt(outcome=RepairOutcome.REFUSED, ended=self._clock.now(), detail=str(error))
         except ExecutorError as error:
             return Attempt(outcome=RepairOutcome.INTERRUPTED, ended=self._clock.now(), detail=str(error))
-        return Attempt(outcome=_OUTCOMES[finished.outcome], ended=self._clock.now(), detail=_summary(finished))
+        except Exception as defect:
+            # The repair worker's supervision: whatever broke here, the incident goes on, and the target's signals judge.
+            self.defects += 1
+            log.exception("repair %s broke off", decision.decision_id)
+            return Attempt(outcome=RepairOutcome.INTERRUPTED, ended=self._clock.now(), detail=f"defect of orderd: {defect!r}")
+        return Attempt(outcome=outcome, ended=self._clock.now(), detail=detail)
 
     def _event(self, decision: Decision, event: Reply, begun: Instant) -> None:
         if isinstance(event, Started):
