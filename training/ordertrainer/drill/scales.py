@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 STEPS = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0)
 ROOT_TICKS = (0.0, 0.25, 0.5, 1.0, 2.0, 3.0, 5.0, 10.0, 20.0, 30.0, 60.0)
-ROOT_GAP_MIN = 26.0
+ROOT_GAP_MIN = 34.0
 KIBI = 1024
 WHOLE_FROM = 10  # from here on a decimal says nothing
 
