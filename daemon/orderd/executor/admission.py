@@ -121,8 +121,9 @@ class Admission:
         """
         repair = self._repair(request.playbook)
         playbook = _playbook_file(repair, request.mode)
-        if request.mode is not Mode.CHECK and self._config.decision.mode is DecisionMode.OBSERVE:
-            raise Refusal(Code.NOT_ARMED, "decision.mode is observe: nothing may be touched")
+        decides = self._config.decision.mode
+        if request.mode is not Mode.CHECK and decides is not DecisionMode.AUTO:
+            raise Refusal(Code.NOT_ARMED, f"decision.mode is {decides}: orderd may touch nothing by itself")
         target = self._view.check(request.target, repair.target)
         self._take_token(request)
         return Admitted(request=request, job=self._job(request, target, playbook), deadline_s=_deadline_s(request, repair))
