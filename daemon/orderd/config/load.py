@@ -67,10 +67,8 @@ def _value_at(raw: Any, key: str) -> object:
 
 
 def _check_relations(path: Path, config: Config) -> None:
-    units = [service.unit for service in config.services]
-    for unit in units:
-        if units.count(unit) > 1:
-            raise ConfigError(file=str(path), key="services.unit", value=unit, allowed="each unit once")
+    _check_unique(path, "services.unit", [service.unit for service in config.services])
+    _check_unique(path, "mounts.path", [mount.path for mount in config.mounts])
     if config.sampling.verify_period_s > config.sampling.period_s:
         raise ConfigError(
             file=str(path),
@@ -85,3 +83,9 @@ def _check_relations(path: Path, config: Config) -> None:
             value=config.inference.timeout_s,
             allowed=f"less than sampling.period_s ({config.sampling.period_s:g})",
         )
+
+
+def _check_unique(path: Path, key: str, values: list[str]) -> None:
+    for value in values:
+        if values.count(value) > 1:
+            raise ConfigError(file=str(path), key=key, value=value, allowed="each one once")

@@ -35,6 +35,7 @@ def test_services_and_probes_are_read(tmp_path):
         ("[decision]\nmode = 'autoo'\n", "decision.mode", "autoo"),
         ("[[services]]\nunit = 'nginx'\n", "services[0].unit", "nginx"),
         ("[[services]]\nunit='a.service'\n[[services]]\nunit='a.service'\n", "services.unit", "a.service"),
+        ("[[mounts]]\npath='/srv'\n[[mounts]]\npath='/srv'\n", "mounts.path", "/srv"),
         (
             "[[services]]\nunit='a.service'\nprobe={kind='http',url='http://example.com/'}\n",
             "services[0].probe.url",
