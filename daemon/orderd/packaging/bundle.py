@@ -47,8 +47,7 @@ def build(root: Path, out: Path, python: str = HOST_PYTHON) -> Path:
         Path of the tar.
 
     Raises:
-        CatalogueError: there is no model or no repair to ship.
-        subprocess.CalledProcessError: pip failed; its own words say why.
+        CatalogueError: pip failed, with its own words; or a repair cannot be read.
     """
     target = out / f"orderd-{orderd.__version__}.tar"
     # Two builds beside each other would delete each other's wheel of orderd: the second waits.
@@ -137,7 +136,7 @@ def _sha256(file: Path) -> str:
 def _owned_by_root(info: tarfile.TarInfo) -> tarfile.TarInfo:
     info.uid = info.gid = 0
     info.uname = info.gname = "root"
-    info.mode |= 0o444 | (0o111 if info.isdir() else 0)
+    info.mode = (info.mode | 0o444 | (0o111 if info.isdir() else 0)) & ~0o022
     return info
 
 
