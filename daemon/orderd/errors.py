@@ -1,15 +1,15 @@
 """Every error orderd raises on purpose, in one tree. Pure; imports nothing of orderd.
 
-    OrderdError
-    ├── ConfigError            orderd.toml names something that is not allowed
-    ├── CatalogueError         a repair or fault folder is broken or was changed
-    ├── ModelRefusedError      a model file is missing, corrupt or does not match this orderd
-    ├── InferenceError         orderd-infer did not answer in time or answered nonsense
-    ├── JournalError           the decision journal cannot be read or written
-    ├── ExecutorError          orderd-exec is unreachable or broke off
-    │   └── RepairRefusedError orderd-exec refused a request, with a stable reason code
-    ├── TelemetryError         the trainer is unreachable or refused a batch
-    └── WatchError             a watcher of decisions was too slow, or there are too many
+OrderdError
+├── ConfigError            orderd.toml names something that is not allowed
+├── CatalogueError         a repair or fault folder is broken or was changed
+├── ModelRefusedError      a model file is missing, corrupt or does not match this orderd
+├── InferenceError         orderd-infer did not answer in time or answered nonsense
+├── JournalError           the decision journal cannot be read or written
+├── ExecutorError          orderd-exec is unreachable or broke off
+│   └── RepairRefusedError orderd-exec refused a request, with a stable reason code
+├── TelemetryError         the trainer is unreachable or refused a batch
+└── WatchError             a watcher of decisions was too slow, or there are too many
 """
 
 
