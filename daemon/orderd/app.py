@@ -98,7 +98,8 @@ async def _run(config: Config, clock: Clock, catalogue: Catalogue, journal: Jour
     await sampler.start()
     await inference.start()
     server = await serve(config.rpc, JournalReader.open(config.journal.path), hub, view)
-    tasks = [asyncio.create_task(loop.run(), name="loop"), asyncio.create_task(uplink.run(), name="uplink")]
+    running = {"loop": loop.run(), "uplink": uplink.run(), "sampler": sampler.supervise()}
+    tasks = [asyncio.create_task(coroutine, name=name) for name, coroutine in running.items()]
     log.info("orderd %s: %d repairs, mode %s", orderd.__version__, len(catalogue.repairs), config.decision.mode)
     notify("READY=1", os.environ.get("NOTIFY_SOCKET", ""))
     try:

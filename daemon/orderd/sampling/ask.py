@@ -57,8 +57,7 @@ async def ask_name_server(host: str, port: int, name: str) -> None:
         NoAnswerError: it refused, failed or was unreachable.
         ProbeFailedError: it answered that there is no such name or address.
     """
-    question = query(name, secrets.randbelow(1 << 16))
-    rcode, count = await _exchange(host, port, question)
+    rcode, count = await _exchange(host, port, name)
     if rcode in _ASK_NEXT:
         msg = f"{host} answered {Rcode(rcode).name}"
         raise NoAnswerError(msg)
@@ -147,15 +146,16 @@ class _Exchange(asyncio.DatagramProtocol):
             self.answer.set_exception(exc)
 
 
-async def _exchange(host: str, port: int, question: bytes) -> tuple[int, int]:
+async def _exchange(host: str, port: int, name: str) -> tuple[int, int]:
     loop = asyncio.get_running_loop()
     try:
+        question = query(name, secrets.randbelow(1 << 16))
         transport, protocol = await loop.create_datagram_endpoint(lambda: _Exchange(question), remote_addr=(host, port))
         try:
             transport.sendto(question)
             return await protocol.answer
         finally:
             transport.close()
-    except OSError as error:
+    except (OSError, ValueError) as error:  # ValueError: a name or address that cannot be encoded
         msg = f"{host}: {type(error).__name__}: {error}"
         raise NoAnswerError(msg) from error

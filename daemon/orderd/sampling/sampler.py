@@ -5,7 +5,6 @@ hang runs beside and is only looked at.
 """
 
 import asyncio
-import contextlib
 from collections.abc import Coroutine, Mapping
 from functools import partial
 from pathlib import Path
@@ -82,13 +81,17 @@ class Sampler:
         """Stop everything that runs beside."""
         for task in self._tasks:
             task.cancel()
-        for task in self._tasks:
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+        await asyncio.gather(*self._tasks, return_exceptions=True)  # supervise() has told what failed
         await self._systemd.close()
         self._mounts.close()
         self._table.close()
         self._cgroups.close()
+
+    async def supervise(self) -> None:
+        """Return, or raise what it raised, when a task that runs beside ends: what it last saw would be believed for ever."""
+        done, _running = await asyncio.wait([*self._tasks, *self._systemd.tasks], return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
 
     async def wait(self, timeout_s: float) -> str:
         """Wait until something happened; see ``Wakeups.wait``."""

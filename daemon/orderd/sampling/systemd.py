@@ -94,12 +94,16 @@ class Systemd:
             async with asyncio.timeout(patience_s):
                 await self._ready.wait()
 
+    @property
+    def tasks(self) -> tuple[asyncio.Task[None], ...]:
+        """Return what runs beside, which ends only when closed; nothing where there are no units."""
+        return () if self._task is None else (self._task,)
+
     async def close(self) -> None:
         """Disconnect."""
-        if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+        for task in self.tasks:
+            task.cancel()
+        await asyncio.gather(*self.tasks, return_exceptions=True)
 
     async def _stay_connected(self) -> None:
         delay_s = _RECONNECT_S_MIN

@@ -20,6 +20,15 @@ def test_name_servers_are_read_as_glibc_reads_them(text, expected):
     assert name_servers(text) == expected
 
 
+@pytest.mark.parametrize(("server", "name"), [("::1%a..b", "a.test"), ("127.0.0.1", f"{'x' * 64}.test")])
+async def test_what_cannot_be_asked_is_a_failed_probe(tmp_path, server, name):
+    """An address or a name that no program could encode does not end the watch over name resolution."""
+    file = tmp_path / "resolv.conf"
+    file.write_text(f"nameserver {server}\n")
+    with pytest.raises(ProbeFailedError):
+        await resolve(ResolverConfig(name=name, resolv_conf=str(file)), port=1)
+
+
 @pytest.fixture
 def asked(monkeypatch, tmp_path):
     """Return a function that resolves with servers that answer as given, and the servers asked."""
