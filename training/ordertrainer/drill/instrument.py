@@ -85,10 +85,12 @@ class Instrument:
                 pipe.close()
 
     def _read(self) -> None:
-        with suppress(ValueError):  # closed under us while we leave
-            for line in self._program.stdout or ():
-                self._take(json.loads(line))
-        self._ended.set()
+        try:
+            with suppress(ValueError):  # closed under us while we leave
+                for line in self._program.stdout or ():
+                    self._take(json.loads(line))
+        finally:
+            self._ended.set()  # also when `take` fails: an instrument that is not read is lost
 
     def _last_words(self) -> str:
         self._program.kill()

@@ -94,10 +94,10 @@ class Committer:
         rotated = time.monotonic()
         while True:
             await asyncio.sleep(HOUSEKEEPING_S)
-            if time.monotonic() - rotated >= self._segment_age_s_max:
-                await loop.run_in_executor(self._disk, self._store.rotate)
-                rotated = time.monotonic()
             try:
+                if time.monotonic() - rotated >= self._segment_age_s_max:
+                    await loop.run_in_executor(self._disk, self._store.rotate)
+                    rotated = time.monotonic()
                 await loop.run_in_executor(self._parquet, self._store.compact_closed)
             except OSError as error:
                 LOG.error("trainer: cannot compact, the segments stay: %s", error)  # noqa: TRY400  the disk's words are enough
