@@ -41,7 +41,12 @@ VERBS: Final = {
 def main() -> None:
     """Run one verb."""
     asked = sys.argv[1] if len(sys.argv) > 1 else ""
-    app = typer.Typer(name="ordertrainer", help=__doc__, no_args_is_help=True, add_completion=False)
+    app = typer.Typer(
+        name="ordertrainer",
+        help="Break hosts, watch them being repaired, and train the order model.",
+        no_args_is_help=True,
+        add_completion=False,
+    )
     # A callback keeps typer from collapsing an app of one command into that command.
     app.callback()(lambda: None)
     for name, verb in VERBS.items():

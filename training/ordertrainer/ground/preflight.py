@@ -60,13 +60,21 @@ def _install(packages: list[str], say: Callable[[str], None]) -> None:
     names = " ".join(packages)
     if os.environ.get("NO_APT") == "1":
         raise MissingToolsError(f"needs these Debian packages: {names} (NO_APT=1 is set, so nothing was installed)")
+    if not shutil.which("apt-get"):
+        raise MissingToolsError(
+            f"needs what these Debian packages bring: {names}; there is no apt-get here, so install it by hand"
+        )
     say(f"installing Debian packages: {names}")
     install = ["apt-get", "install", "-y", "--no-install-recommends", *packages]
     if _apt(install).returncode:
         _apt(["apt-get", "update"])
         done = _apt(install)
         if done.returncode:
-            raise MissingToolsError(f"apt-get could not install {names}:\n{done.stdout[-2000:]}")
+            raise MissingToolsError(f"apt-get could not install {names}: {_last_line(done.stdout)}")
+
+
+def _last_line(text: str) -> str:
+    return next((line for line in reversed(text.splitlines()) if line.strip()), "it said nothing")
 
 
 def _apt(argv: list[str]) -> subprocess.CompletedProcess[str]:
