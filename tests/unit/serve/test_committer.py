@@ -11,7 +11,8 @@ class FullDisk:
     """A store whose segments cannot be rotated."""
 
     def __init__(self):
-        self.rotations = 0
+        self.refused = asyncio.Event()
+        self.loop = asyncio.get_running_loop()
         self.taken = []
 
     def has(self, request):
@@ -21,7 +22,7 @@ class FullDisk:
         self.taken += requests
 
     def rotate(self):
-        self.rotations += 1
+        self.loop.call_soon_threadsafe(self.refused.set)
         raise OSError(28, "No space left on device")
 
     def compact_closed(self):
@@ -37,8 +38,8 @@ async def test_a_disk_that_is_full_for_a_while_does_not_end_the_trainer(monkeypa
     store = FullDisk()
     committer = Committer(store, segment_age_s_max=0.0)
     running = asyncio.create_task(committer.run())
-    while store.rotations < 3:
-        await asyncio.sleep(0.01)
+    await asyncio.wait_for(store.refused.wait(), 2)
+    await asyncio.sleep(0.05)
     assert await asyncio.wait_for(committer.commit(PushRequest(host_id="a")), 2)
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
