@@ -66,12 +66,21 @@ def _sort_entry(entry, device, logs, folders):
 
 def writers(paths):
     """Return path -> set of pids that have it open for writing."""
-    wanted = {_identity(os.stat(path)): path for path in paths}
-    found = {path: set() for path in paths}
+    wanted = {_identity(status): path for path, status in _there(paths)}
+    found = {path: set() for path in wanted.values()}
     for pid in filter(str.isdigit, os.listdir("/proc")):
         for path in _open_for_writing(int(pid), wanted):
             found[path].add(int(pid))
     return found
+
+
+def _there(paths):
+    """Yield path and status of those that are still there: logs are rotated at any moment."""
+    for path in paths:
+        try:
+            yield path, os.lstat(path)
+        except OSError:
+            continue
 
 
 def _open_for_writing(pid, wanted):
@@ -117,15 +126,20 @@ def stop_writers(pids, protected_units):
     return done
 
 
-def keep_end(path, keep_bytes):
+def keep_end(path, keep_bytes, device):
     """Cut a log to its last part, in place: its blocks are written over, so that no new one is needed.
+
+    Whoever owns a folder above may put a link in its place at any moment: what lies on another file system is not touched.
 
     Returns:
         Bytes given back.
     """
     descriptor = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
-        size = os.fstat(descriptor).st_size
+        status = os.fstat(descriptor)
+        if status.st_dev != device or not stat.S_ISREG(status.st_mode):
+            return 0
+        size = status.st_size
         end = os.pread(descriptor, keep_bytes, max(0, size - keep_bytes))
         os.pwrite(descriptor, end, 0)
         os.ftruncate(descriptor, len(end))
@@ -135,10 +149,14 @@ def keep_end(path, keep_bytes):
 
 
 def growing(logs, recent_s):
-    """Return (path, pids) of the logs that are being written, largest first."""
+    """Return (path, pids) of the logs that are being written, largest first; those that nobody wrote to of late come last."""
     writing = writers([path for _size, path in logs])
     now = time.time()
-    return [(path, pids) for path, pids in writing.items() if pids or abs(now - os.stat(path).st_mtime) <= recent_s]
+    recent = {path for path, status in _there(writing) if abs(now - status.st_mtime) <= recent_s}
+    # A full disk stops the writing too, so that an open log counts; but a log that merely stays open is not the first suspect.
+    return sorted(
+        ((path, pids) for path, pids in writing.items() if pids or path in recent), key=lambda each: each[0] not in recent
+    )
 
 
 def reclaim(params, dry_run):
@@ -148,6 +166,7 @@ def reclaim(params, dry_run):
         What was done, in words.
     """
     logs = [(size, path) for size, path in largest_logs(params["mount"]) if size > 2 * params["keep_bytes"]]
+    device = os.lstat(params["mount"]).st_dev
     done = []
     for path, pids in growing(logs, params["recent_s"]):
         if free_ratio(params["mount"]) >= params["free_ratio"]:
@@ -156,7 +175,7 @@ def reclaim(params, dry_run):
             done.append(f"would cut {path}")
             continue
         done += stop_writers(pids, params["protected_units"])
-        done.append(f"cut {path} by {keep_end(path, params['keep_bytes'])} bytes")
+        done.append(f"cut {path} by {keep_end(path, params['keep_bytes'], device)} bytes")
     return done
 
 

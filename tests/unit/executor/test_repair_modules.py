@@ -86,7 +86,7 @@ def test_a_log_keeps_its_end_in_place(tmp_path):
     log = tmp_path / "app.log"
     log.write_bytes(b"old" * 1000 + b"the end")
     inode = log.stat().st_ino
-    assert logs.keep_end(str(log), 7) == 3000
+    assert logs.keep_end(str(log), 7, log.stat().st_dev) == 3000
     assert (log.read_bytes(), log.stat().st_ino) == (b"the end", inode)
 
 
@@ -96,8 +96,29 @@ def test_a_link_in_place_of_a_log_is_not_followed(tmp_path):
     (tmp_path / "precious").write_bytes(b"x" * 100)
     (tmp_path / "app.log").symlink_to(tmp_path / "precious")
     with pytest.raises(OSError, match="symbolic"):
-        logs.keep_end(str(tmp_path / "app.log"), 1)
+        logs.keep_end(str(tmp_path / "app.log"), 1, tmp_path.stat().st_dev)
     assert logs.largest_logs(str(tmp_path)) == []
+
+
+def test_a_log_on_another_file_system_is_not_cut(tmp_path):
+    """A folder that became a link to elsewhere between the look and the cut costs nothing there."""
+    logs = importlib.import_module("orderd_log_space")
+    log = tmp_path / "app.log"
+    log.write_bytes(b"x" * 100)
+    assert logs.keep_end(str(log), 1, device=-1) == 0
+    assert log.stat().st_size == 100
+
+
+def test_a_log_that_merely_stays_open_is_the_last_suspect(tmp_path):
+    """The log that grows is cut first, although an idle one is larger; one that was rotated away meanwhile is passed over."""
+    logs = importlib.import_module("orderd_log_space")
+    idle, grows = tmp_path / "idle.log", tmp_path / "grows.log"
+    idle.write_bytes(b"x" * 200_000)
+    os.utime(idle, (time.time() - 3600,) * 2)
+    grows.write_bytes(b"x" * 100_000)
+    found = [*logs.largest_logs(str(tmp_path)), (1, str(tmp_path / "rotated.log"))]
+    with idle.open("ab"), grows.open("ab"):
+        assert [path for path, _pids in logs.growing(found, recent_s=60)] == [str(grows), str(idle)]
 
 
 def test_an_old_log_without_a_writer_is_left_alone(tmp_path):
