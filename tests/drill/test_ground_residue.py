@@ -30,7 +30,14 @@ MOMENTS = (("mounting", 0.0), ("mounting", 0.05), ("booting", 0.0), ("booting", 
 
 def started(name, moment, after_s):
     """Start an owner and return it `after_s` seconds after it said `moment`."""
-    owner = subprocess.Popen([sys.executable, "-c", OWNER, name], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    owner = subprocess.Popen(
+        [sys.executable, "-c", OWNER, name],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # A job in the background ignores Ctrl-C, and so would its children.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - no threads here yet
+    )
     for line in owner.stdout:
         if moment in line:
             break

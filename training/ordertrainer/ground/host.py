@@ -98,9 +98,9 @@ class DisposableHost:
             host._acquire(layer, say)
         except BaseException:
             with held_back():
-                _give_up(ground, record)
                 if host:
                     host._collect()
+                _give_up(ground, record)
             raise
         return host
 
@@ -206,12 +206,13 @@ class DisposableHost:
     def down(self) -> None:
         """Remove the host and everything that was acquired for it. Doing it twice is harmless."""
         with held_back():
-            take_down(self.ground, self.name)
             self._collect()
+            take_down(self.ground, self.name)
 
     def _collect(self) -> None:
-        """Wait for our own child, killed by then, so that no zombie stays."""
+        """End our own child first: one that has not joined its control groups yet would join them after they were emptied."""
         if self.nspawn:
+            self.nspawn.kill()
             self.nspawn.wait(timeout=NSPAWN_END_S)
 
     def _acquire(self, layer: Path, say: Callable[[str], None]) -> None:
@@ -278,7 +279,8 @@ class DisposableHost:
         self.ledger.enter("cgroups", self.name)
         self.groups.create(self.limits)
         self.ledger.enter("processes", self.name)
-        with self.console.open("wb") as console:
+        # A signal between the fork and the assignment would leave a zombie that keeps its control group from being removed.
+        with self.console.open("wb") as console, held_back():
             self.nspawn = subprocess.Popen(
                 self.groups.command(self.limits, _nspawn(self.root, self.name)),
                 stdin=subprocess.DEVNULL,
