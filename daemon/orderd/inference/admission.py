@@ -86,8 +86,8 @@ def _forbid_files() -> None:
 
 def _check(raw: bytes) -> None:
     # Imported here: the serving program imports this module, and must not carry the parser of ``onnx`` in memory.
-    from orderd.inference.graph import check_graph  # noqa: PLC0415
-    from orderd.inference.session import Model  # noqa: PLC0415
+    from orderd.inference.graph import check_graph  # noqa: PLC0415  only the throwaway process needs it
+    from orderd.inference.session import Model  # noqa: PLC0415  only the throwaway process needs it
 
     _forbid_files()
     (length,) = _LENGTH.unpack_from(raw)
