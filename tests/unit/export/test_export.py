@@ -1,6 +1,7 @@
 """From a checkpoint to a model folder that orderd accepts."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -55,6 +56,13 @@ def checkpoint(net, tmp_path):
         path, net, seed=1, data_digest=DIGEST, commit="abc", epoch=2, tune=tune, temperature=1.0, never_trained=["clock_stepped"]
     )
     return path
+
+
+def test_the_graph_names_no_path_of_the_machine_that_trained(built):
+    """A model is given to strangers: stack traces stay at home."""
+    root = str(Path(__file__).parents[3]).encode()
+    assert root not in built.package.model
+    assert b"site-packages" not in built.package.model
 
 
 def test_onnxruntime_repeats_torch(built, net):

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+import onnx
 import torch
 
 from orderd.domain.faults import FAILURES, KINDS
@@ -102,7 +103,17 @@ def to_onnx(net: OrderNet) -> bytes:
     assert program is not None
     file = io.BytesIO()
     program.save(file)
-    return file.getvalue()
+    return _without_traces(file.getvalue())
+
+
+def _without_traces(raw: bytes) -> bytes:
+    """Drop what the exporter notes for its own debugging: stack traces, with the paths of the machine that trained."""
+    model = onnx.load_from_string(raw)
+    graph = model.graph
+    for part in (model, graph, *graph.node, *graph.input, *graph.output, *graph.value_info, *graph.initializer):
+        del part.metadata_props[:]
+        part.doc_string = ""
+    return model.SerializeToString()
 
 
 @contextmanager
