@@ -52,9 +52,8 @@ def checkpoint(net, tmp_path):
     """Return a checkpoint as training leaves it."""
     path = tmp_path / "best.pt"
     tune = {"tune_loss": 0.5, "tune_macro_f1": 0.5}
-    save(
-        path, net, seed=1, data_digest=DIGEST, commit="abc", epoch=2, tune=tune, temperature=1.0, never_trained=["clock_stepped"]
-    )
+    about = {"seed": 1, "settings": {"epochs": 7, "steps": 9}, "data_digest": DIGEST, "commit": "abc", "epoch": 2}
+    save(path, net, **about, tune=tune, temperature=1.0, never_trained=["clock_stepped"])
     return path
 
 
@@ -143,6 +142,7 @@ def test_card_holds_figures_of_every_diagnoser(checkpoint, tmp_path, invoke, mon
     text = (tmp_path / "order/0.1.0/card.md").read_text(encoding="utf-8")
     for expected in (
         "| order model |",
+        "--seed 1 --epochs 7 --steps 9",
         "| rules |",
         "| logistic regression |",
         "clock_stepped",

@@ -71,7 +71,10 @@ def _training(content: dict[str, Any]) -> str:
         f"temperature {content['temperature']:.2f}, fitted on the tune split. "
         f"Classes without a training example: {untrained}."
     )
-    command = f"    ordertrainer train --data DATA --out out/train --seed {content['seed']}"
+    # The learning rate's course depends on the epochs asked for: without them the command gives another model.
+    settings = content["settings"]
+    asked = f"--seed {content['seed']} --epochs {settings['epochs']} --steps {settings['steps']}"
+    command = f"    ordertrainer train --data DATA --out out/train {asked}"
     return f"## Training\n\n{command}\n\nSupervised, on drills whose fault was seen to land.\n\n{result}"
 
 
