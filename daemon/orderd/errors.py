@@ -9,6 +9,10 @@ OrderdError
 ├── ExecutorError          orderd-exec is unreachable or broke off
 │   └── RepairRefusedError orderd-exec refused a request, with a stable reason code
 ├── TelemetryError         the trainer is unreachable or refused a batch
+├── TrustError             a signature is missing, wrong, expired, of an unknown key, or older than what was accepted before
+├── IdentityError          this host is not enrolled, or its key, certificate or authority cannot be used
+├── NotAllowedError        the caller's role does not allow it
+├── StateError             what was asked for does not fit the state things are in (answered already, expired, not waiting)
 └── WatchError             a watcher of decisions was too slow, or there are too many
 """
 
@@ -63,6 +67,30 @@ class RepairRefusedError(ExecutorError):
 
 class TelemetryError(OrderdError):
     """The trainer is unreachable or refused a batch; the spool keeps it."""
+
+
+class TrustError(OrderdError):
+    """Something signed is not to be trusted; the message names the file and what is wrong with it."""
+
+
+class IdentityError(OrderdError):
+    """This host is not enrolled, or what it was enrolled with cannot be used; the message says what to do."""
+
+
+class NotAllowedError(OrderdError):
+    """The caller's role does not allow what was asked for."""
+
+
+class StateError(OrderdError):
+    """What was asked for does not fit the state things are in; asking again will not help before that changes.
+
+    Attributes:
+        reason: stable code: a guard's reason, or ``not_waiting``, ``answered``, ``evidence_dropped``, ``no_model``.
+    """
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
 
 
 class WatchError(OrderdError):

@@ -33,10 +33,12 @@ class Failure(StrEnum):
     MEMORY_LEAK = "memory_leak"
     DNS_BROKEN = "dns_broken"
     CLOCK_STEPPED = "clock_stepped"
+    UNKNOWN = "unknown"
 
 
 KINDS: Final = tuple(EntityKind)
-FAILURES: Final = tuple(Failure)
+FAILURES: Final = tuple(failure for failure in Failure if failure is not Failure.UNKNOWN)
+"""The classes a model tells apart. ``UNKNOWN`` is none of them: it is what is left when something is wrong and nobody can name it."""
 
 KIND_OF: Final = {
     Failure.SERVICE_DOWN: EntityKind.UNIT,

@@ -1,8 +1,10 @@
 """What orderd says of itself and of the host when asked. Pure, frozen."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from orderd.domain.clock import Instant
+from orderd.domain.standing import Approval, Denial, Pause
 from orderd.domain.values import Diagnosis, Hold, Mode, ModelInfo, Sample
 
 
@@ -27,6 +29,15 @@ class HostStatus:
         open_incidents: incidents not in a terminal state.
         telemetry_sent: samples the trainer has acknowledged.
         telemetry_waiting: samples that wait for the trainer.
+        pause: in force, or None.
+        denials: repairs that are not used on a target any more.
+        approvals: questions that wait for a person.
+        open_tickets: symptoms that repairs only masked.
+        reasons: decisions since the start by reason code.
+        changes: whole-host changes being made, one sentence each.
+        budget: what the fleet's budget says; empty without one.
+        identity: SPIFFE name of this host; empty when it is not enrolled.
+        identity_remaining_s: seconds until its certificate ends.
     """
 
     at: Instant
@@ -45,3 +56,12 @@ class HostStatus:
     open_incidents: int = 0
     telemetry_sent: int = 0
     telemetry_waiting: int = 0
+    pause: Pause | None = None
+    denials: tuple[Denial, ...] = ()
+    approvals: tuple[Approval, ...] = ()
+    open_tickets: int = 0
+    reasons: Mapping[str, int] = field(default_factory=dict[str, int])
+    changes: tuple[str, ...] = ()
+    budget: str = ""
+    identity: str = ""
+    identity_remaining_s: float = 0.0

@@ -98,10 +98,11 @@ class Diagnosis:
 
 
 class Mode(StrEnum):
-    """What orderd may do on this host."""
+    """What orderd may do by itself: nothing, after a person's word, as the scorecard has earned, or everything; strictest first."""
 
     OBSERVE = "observe"
     APPROVE = "approve"
+    EARNED = "earned"
     AUTO = "auto"
 
 
@@ -114,9 +115,24 @@ class Action(StrEnum):
 
 
 class Reason(StrEnum):
-    """Stable reason codes of the guard and the policy; recorded with every decision."""
+    """Stable reason codes of the guard and the policy; recorded with every decision, counted, never renamed."""
 
     ALLOWED = "allowed"
+    APPROVED = "approved"
+    BY_HAND = "by_hand"
+    PAUSED = "paused"
+    WINDOW = "window"
+    PLANNED_CHANGE = "planned_change"
+    NOT_EARNED = "not_earned"
+    APPROVAL_EXPIRED = "approval_expired"
+    REJECTED = "rejected"
+    DENIED = "denied"
+    MASKING = "masking"
+    TARGET_LOCKED = "target_locked"
+    FLEET_BUDGET = "fleet_budget"
+    FLEET_UNREACHABLE = "fleet_unreachable"
+    UNKNOWN_FAILURE = "unknown_failure"
+    LOW_CONFIDENCE = "low_confidence"
     HELD = "held"
     MODE_OBSERVE = "mode_observe"
     MODE_APPROVE = "mode_approve"
@@ -140,11 +156,15 @@ class Candidate:
         repair: its name.
         rung: its place on the ladder.
         refused_because: empty when it was usable, else the precondition that did not hold or that it was tried already.
+        reason: what the guard said of it, ALLOWED or a refusal; None where the guard was not asked.
+        detail: the guard's words for people.
     """
 
     repair: str
     rung: int
     refused_because: str = ""
+    reason: Reason | None = None
+    detail: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -226,8 +246,8 @@ class Step:
         decision_id: the decision.
         at: when.
         state: the incident's state after it.
-        what: stable word: ``intent``, ``started``, ``finished``, ``verified``, ``unverified``, ``undone``, ``recovered``,
-            ``closed``.
+        what: stable word: ``intent``, ``started``, ``finished``, ``verified``, ``unverified``, ``undone``, ``undo_failed``,
+            ``collateral``, ``approved``, ``rejected``, ``expired``, ``rated``, ``ticket``, ``recovered``, ``closed``.
         detail: for people.
         outcome: set on ``finished``.
         seconds: duration of the step where it has one, else NaN.
@@ -252,6 +272,7 @@ class Hold:
         by: who, as the socket's peer credentials said.
         at: since when.
         until: monotonic nanoseconds at which it ends.
+        seen: True when nobody announced it: orderd saw the change being made.
     """
 
     entity: Entity
@@ -259,6 +280,7 @@ class Hold:
     by: str
     at: Instant
     until: int
+    seen: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -309,3 +331,20 @@ class ModelInfo:
     version: str = ""
     sha256: str = ""
     provider: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """What a decision was made from, kept beside it so that it can be decided again.
+
+    Attributes:
+        decision_id: the decision.
+        window: as `orderd.domain.window.pack` wrote it; None when it has been dropped to save room.
+        scores: what the model said of that window, None when it did not answer.
+        facts: what the guard knew, as `orderd.decision.facts.Facts` encodes itself (JSON).
+    """
+
+    decision_id: str
+    window: bytes | None
+    scores: Scores | None
+    facts: bytes

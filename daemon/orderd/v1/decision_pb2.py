@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from orderd.v1 import common_pb2 as orderd_dot_v1_dot_common__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18orderd/v1/decision.proto\x12\torderd.v1\x1a\x16orderd/v1/common.proto\"B\n\tCandidate\x12\x0e\n\x06repair\x18\x01 \x01(\t\x12\x0c\n\x04rung\x18\x02 \x01(\x05\x12\x17\n\x0frefused_because\x18\x03 \x01(\t\"\x86\x01\n\x04Step\x12\x1e\n\x02\x61t\x18\x01 \x01(\x0b\x32\x12.orderd.v1.Instant\x12\r\n\x05state\x18\x02 \x01(\t\x12\x0c\n\x04what\x18\x03 \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\x04 \x01(\t\x12\x0f\n\x07outcome\x18\x05 \x01(\t\x12\x14\n\x07seconds\x18\x06 \x01(\x01H\x00\x88\x01\x01\x42\n\n\x08_seconds\"\x96\x03\n\x08\x44\x65\x63ision\x12\n\n\x02id\x18\x01 \x01(\t\x12\x13\n\x0bincident_id\x18\x02 \x01(\t\x12&\n\ndecided_at\x18\x03 \x01(\x0b\x32\x12.orderd.v1.Instant\x12\'\n\x0b\x64\x65tected_at\x18\x04 \x01(\x0b\x32\x12.orderd.v1.Instant\x12\'\n\tdiagnosis\x18\x05 \x01(\x0b\x32\x14.orderd.v1.Diagnosis\x12-\n\x0fother_diagnosis\x18\x06 \x01(\x0b\x32\x14.orderd.v1.Diagnosis\x12\x0e\n\x06\x61\x63tion\x18\x07 \x01(\t\x12\x0e\n\x06repair\x18\x08 \x01(\t\x12\x0e\n\x06reason\x18\t \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\n \x01(\t\x12(\n\ncandidates\x18\x0b \x03(\x0b\x32\x14.orderd.v1.Candidate\x12\x15\n\rmodel_version\x18\x0c \x01(\t\x12\x10\n\x08provider\x18\r \x01(\t\x12\r\n\x05state\x18\x0e \x01(\t\x12\x1e\n\x05steps\x18\x0f \x03(\x0b\x32\x0f.orderd.v1.Step\"^\n\x14ListDecisionsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x0f\n\x07\x66\x61ilure\x18\x03 \x01(\t\x12\x0e\n\x06\x61\x63tion\x18\x04 \x01(\t\"X\n\x15ListDecisionsResponse\x12&\n\tdecisions\x18\x01 \x03(\x0b\x32\x13.orderd.v1.Decision\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\" \n\x12GetDecisionRequest\x12\n\n\x02id\x18\x01 \x01(\t\"<\n\x13GetDecisionResponse\x12%\n\x08\x64\x65\x63ision\x18\x01 \x01(\x0b\x32\x13.orderd.v1.Decision\"(\n\x15WatchDecisionsRequest\x12\x0f\n\x07\x66\x61ilure\x18\x01 \x01(\t\"?\n\x16WatchDecisionsResponse\x12%\n\x08\x64\x65\x63ision\x18\x01 \x01(\x0b\x32\x13.orderd.v1.Decision2\x8c\x02\n\x0f\x44\x65\x63isionService\x12R\n\rListDecisions\x12\x1f.orderd.v1.ListDecisionsRequest\x1a .orderd.v1.ListDecisionsResponse\x12L\n\x0bGetDecision\x12\x1d.orderd.v1.GetDecisionRequest\x1a\x1e.orderd.v1.GetDecisionResponse\x12W\n\x0eWatchDecisions\x12 .orderd.v1.WatchDecisionsRequest\x1a!.orderd.v1.WatchDecisionsResponse0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18orderd/v1/decision.proto\x12\torderd.v1\x1a\x16orderd/v1/common.proto\"b\n\tCandidate\x12\x0e\n\x06repair\x18\x01 \x01(\t\x12\x0c\n\x04rung\x18\x02 \x01(\x05\x12\x17\n\x0frefused_because\x18\x03 \x01(\t\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\x05 \x01(\t\"\x86\x01\n\x04Step\x12\x1e\n\x02\x61t\x18\x01 \x01(\x0b\x32\x12.orderd.v1.Instant\x12\r\n\x05state\x18\x02 \x01(\t\x12\x0c\n\x04what\x18\x03 \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\x04 \x01(\t\x12\x0f\n\x07outcome\x18\x05 \x01(\t\x12\x14\n\x07seconds\x18\x06 \x01(\x01H\x00\x88\x01\x01\x42\n\n\x08_seconds\"\xf6\x03\n\x08\x44\x65\x63ision\x12\n\n\x02id\x18\x01 \x01(\t\x12\x13\n\x0bincident_id\x18\x02 \x01(\t\x12&\n\ndecided_at\x18\x03 \x01(\x0b\x32\x12.orderd.v1.Instant\x12\'\n\x0b\x64\x65tected_at\x18\x04 \x01(\x0b\x32\x12.orderd.v1.Instant\x12\'\n\tdiagnosis\x18\x05 \x01(\x0b\x32\x14.orderd.v1.Diagnosis\x12-\n\x0fother_diagnosis\x18\x06 \x01(\x0b\x32\x14.orderd.v1.Diagnosis\x12\x0e\n\x06\x61\x63tion\x18\x07 \x01(\t\x12\x0e\n\x06repair\x18\x08 \x01(\t\x12\x0e\n\x06reason\x18\t \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\n \x01(\t\x12(\n\ncandidates\x18\x0b \x03(\x0b\x32\x14.orderd.v1.Candidate\x12\x15\n\rmodel_version\x18\x0c \x01(\t\x12\x10\n\x08provider\x18\r \x01(\t\x12\r\n\x05state\x18\x0e \x01(\t\x12\x1e\n\x05steps\x18\x0f \x03(\x0b\x32\x0f.orderd.v1.Step\x12!\n\x14\x61pproval_remaining_s\x18\x10 \x01(\x01H\x00\x88\x01\x01\x12\"\n\x07ratings\x18\x11 \x03(\x0b\x32\x11.orderd.v1.RatingB\x17\n\x15_approval_remaining_s\"P\n\x06Rating\x12\x0c\n\x04good\x18\x01 \x01(\x08\x12\x0c\n\x04note\x18\x02 \x01(\t\x12\n\n\x02\x62y\x18\x03 \x01(\t\x12\x1e\n\x02\x61t\x18\x04 \x01(\x0b\x32\x12.orderd.v1.Instant\"J\n\x08\x45vidence\x12\x0e\n\x06window\x18\x01 \x01(\x0c\x12\x10\n\x08\x66\x61ilures\x18\x02 \x01(\x0c\x12\r\n\x05wrong\x18\x03 \x01(\x02\x12\r\n\x05\x66\x61\x63ts\x18\x04 \x01(\x0c\"\xcc\x01\n\x14ListDecisionsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x0f\n\x07\x66\x61ilure\x18\x03 \x01(\t\x12\x0e\n\x06\x61\x63tion\x18\x04 \x01(\t\x12!\n\x06\x65ntity\x18\x05 \x01(\x0b\x32\x11.orderd.v1.Entity\x12\r\n\x05state\x18\x06 \x01(\t\x12\x0e\n\x06reason\x18\x07 \x01(\t\x12\x14\n\x0csince_utc_ns\x18\x08 \x01(\x03\x12\x14\n\x0cuntil_utc_ns\x18\t \x01(\x03\"X\n\x15ListDecisionsResponse\x12&\n\tdecisions\x18\x01 \x03(\x0b\x32\x13.orderd.v1.Decision\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"2\n\x12GetDecisionRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\x10\n\x08\x65vidence\x18\x02 \x01(\x08\"c\n\x13GetDecisionResponse\x12%\n\x08\x64\x65\x63ision\x18\x01 \x01(\x0b\x32\x13.orderd.v1.Decision\x12%\n\x08\x65vidence\x18\x02 \x01(\x0b\x32\x13.orderd.v1.Evidence\">\n\x15WatchDecisionsRequest\x12\x0f\n\x07\x66\x61ilure\x18\x01 \x01(\t\x12\x14\n\x0cresume_after\x18\x02 \x01(\t\"U\n\x16WatchDecisionsResponse\x12%\n\x08\x64\x65\x63ision\x18\x01 \x01(\x0b\x32\x13.orderd.v1.Decision\x12\x14\n\x0cresume_token\x18\x02 \x01(\t\"9\n\x16\x45xplainDecisionRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\x13\n\x0bsignals_max\x18\x02 \x01(\x05\"|\n\x0cSignalWeight\x12!\n\x06\x65ntity\x18\x01 \x01(\x0b\x32\x11.orderd.v1.Entity\x12\x0e\n\x06signal\x18\x02 \x01(\t\x12\x12\n\x05value\x18\x03 \x01(\x01H\x00\x88\x01\x01\x12\x1b\n\x13probability_without\x18\x04 \x01(\x01\x42\x08\n\x06_value\"\xa9\x01\n\x17\x45xplainDecisionResponse\x12%\n\x08\x64\x65\x63ision\x18\x01 \x01(\x0b\x32\x13.orderd.v1.Decision\x12\x11\n\tsentences\x18\x02 \x03(\t\x12(\n\x07signals\x18\x03 \x03(\x0b\x32\x17.orderd.v1.SignalWeight\x12\x13\n\x0bprobability\x18\x04 \x01(\x01\x12\x15\n\rmodel_version\x18\x05 \x01(\t\"#\n\x15ReplayDecisionRequest\x12\n\n\x02id\x18\x01 \x01(\t\"?\n\nDifference\x12\r\n\x05\x66ield\x18\x01 \x01(\t\x12\x10\n\x08recorded\x18\x02 \x01(\t\x12\x10\n\x08replayed\x18\x03 \x01(\t\"\xa9\x01\n\x16ReplayDecisionResponse\x12%\n\x08recorded\x18\x01 \x01(\x0b\x32\x13.orderd.v1.Decision\x12%\n\x08replayed\x18\x02 \x01(\x0b\x32\x13.orderd.v1.Decision\x12*\n\x0b\x64ifferences\x18\x03 \x03(\x0b\x32\x15.orderd.v1.Difference\x12\x15\n\rmodel_version\x18\x04 \x01(\t\"\\\n\x16\x41pproveDecisionRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0b\n\x03why\x18\x02 \x01(\t\x12\x12\n\nrequest_id\x18\x03 \x01(\t\x12\x15\n\rvalidate_only\x18\x04 \x01(\x08\"@\n\x17\x41pproveDecisionResponse\x12%\n\x08\x64\x65\x63ision\x18\x01 \x01(\x0b\x32\x13.orderd.v1.Decision\"[\n\x15RejectDecisionRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0b\n\x03why\x18\x02 \x01(\t\x12\x12\n\nrequest_id\x18\x03 \x01(\t\x12\x15\n\rvalidate_only\x18\x04 \x01(\x08\"?\n\x16RejectDecisionResponse\x12%\n\x08\x64\x65\x63ision\x18\x01 \x01(\x0b\x32\x13.orderd.v1.Decision\"h\n\x13RateDecisionRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04good\x18\x02 \x01(\x08\x12\x0c\n\x04note\x18\x03 \x01(\t\x12\x12\n\nrequest_id\x18\x04 \x01(\t\x12\x15\n\rvalidate_only\x18\x05 \x01(\x08\"=\n\x14RateDecisionResponse\x12%\n\x08\x64\x65\x63ision\x18\x01 \x01(\x0b\x32\x13.orderd.v1.Decision2\xbf\x05\n\x0f\x44\x65\x63isionService\x12R\n\rListDecisions\x12\x1f.orderd.v1.ListDecisionsRequest\x1a .orderd.v1.ListDecisionsResponse\x12L\n\x0bGetDecision\x12\x1d.orderd.v1.GetDecisionRequest\x1a\x1e.orderd.v1.GetDecisionResponse\x12W\n\x0eWatchDecisions\x12 .orderd.v1.WatchDecisionsRequest\x1a!.orderd.v1.WatchDecisionsResponse0\x01\x12X\n\x0f\x45xplainDecision\x12!.orderd.v1.ExplainDecisionRequest\x1a\".orderd.v1.ExplainDecisionResponse\x12U\n\x0eReplayDecision\x12 .orderd.v1.ReplayDecisionRequest\x1a!.orderd.v1.ReplayDecisionResponse\x12X\n\x0f\x41pproveDecision\x12!.orderd.v1.ApproveDecisionRequest\x1a\".orderd.v1.ApproveDecisionResponse\x12U\n\x0eRejectDecision\x12 .orderd.v1.RejectDecisionRequest\x1a!.orderd.v1.RejectDecisionResponse\x12O\n\x0cRateDecision\x12\x1e.orderd.v1.RateDecisionRequest\x1a\x1f.orderd.v1.RateDecisionResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,23 +33,51 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'orderd.v1.decision_pb2', _g
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_CANDIDATE']._serialized_start=63
-  _globals['_CANDIDATE']._serialized_end=129
-  _globals['_STEP']._serialized_start=132
-  _globals['_STEP']._serialized_end=266
-  _globals['_DECISION']._serialized_start=269
-  _globals['_DECISION']._serialized_end=675
-  _globals['_LISTDECISIONSREQUEST']._serialized_start=677
-  _globals['_LISTDECISIONSREQUEST']._serialized_end=771
-  _globals['_LISTDECISIONSRESPONSE']._serialized_start=773
-  _globals['_LISTDECISIONSRESPONSE']._serialized_end=861
-  _globals['_GETDECISIONREQUEST']._serialized_start=863
-  _globals['_GETDECISIONREQUEST']._serialized_end=895
-  _globals['_GETDECISIONRESPONSE']._serialized_start=897
-  _globals['_GETDECISIONRESPONSE']._serialized_end=957
-  _globals['_WATCHDECISIONSREQUEST']._serialized_start=959
-  _globals['_WATCHDECISIONSREQUEST']._serialized_end=999
-  _globals['_WATCHDECISIONSRESPONSE']._serialized_start=1001
-  _globals['_WATCHDECISIONSRESPONSE']._serialized_end=1064
-  _globals['_DECISIONSERVICE']._serialized_start=1067
-  _globals['_DECISIONSERVICE']._serialized_end=1335
+  _globals['_CANDIDATE']._serialized_end=161
+  _globals['_STEP']._serialized_start=164
+  _globals['_STEP']._serialized_end=298
+  _globals['_DECISION']._serialized_start=301
+  _globals['_DECISION']._serialized_end=803
+  _globals['_RATING']._serialized_start=805
+  _globals['_RATING']._serialized_end=885
+  _globals['_EVIDENCE']._serialized_start=887
+  _globals['_EVIDENCE']._serialized_end=961
+  _globals['_LISTDECISIONSREQUEST']._serialized_start=964
+  _globals['_LISTDECISIONSREQUEST']._serialized_end=1168
+  _globals['_LISTDECISIONSRESPONSE']._serialized_start=1170
+  _globals['_LISTDECISIONSRESPONSE']._serialized_end=1258
+  _globals['_GETDECISIONREQUEST']._serialized_start=1260
+  _globals['_GETDECISIONREQUEST']._serialized_end=1310
+  _globals['_GETDECISIONRESPONSE']._serialized_start=1312
+  _globals['_GETDECISIONRESPONSE']._serialized_end=1411
+  _globals['_WATCHDECISIONSREQUEST']._serialized_start=1413
+  _globals['_WATCHDECISIONSREQUEST']._serialized_end=1475
+  _globals['_WATCHDECISIONSRESPONSE']._serialized_start=1477
+  _globals['_WATCHDECISIONSRESPONSE']._serialized_end=1562
+  _globals['_EXPLAINDECISIONREQUEST']._serialized_start=1564
+  _globals['_EXPLAINDECISIONREQUEST']._serialized_end=1621
+  _globals['_SIGNALWEIGHT']._serialized_start=1623
+  _globals['_SIGNALWEIGHT']._serialized_end=1747
+  _globals['_EXPLAINDECISIONRESPONSE']._serialized_start=1750
+  _globals['_EXPLAINDECISIONRESPONSE']._serialized_end=1919
+  _globals['_REPLAYDECISIONREQUEST']._serialized_start=1921
+  _globals['_REPLAYDECISIONREQUEST']._serialized_end=1956
+  _globals['_DIFFERENCE']._serialized_start=1958
+  _globals['_DIFFERENCE']._serialized_end=2021
+  _globals['_REPLAYDECISIONRESPONSE']._serialized_start=2024
+  _globals['_REPLAYDECISIONRESPONSE']._serialized_end=2193
+  _globals['_APPROVEDECISIONREQUEST']._serialized_start=2195
+  _globals['_APPROVEDECISIONREQUEST']._serialized_end=2287
+  _globals['_APPROVEDECISIONRESPONSE']._serialized_start=2289
+  _globals['_APPROVEDECISIONRESPONSE']._serialized_end=2353
+  _globals['_REJECTDECISIONREQUEST']._serialized_start=2355
+  _globals['_REJECTDECISIONREQUEST']._serialized_end=2446
+  _globals['_REJECTDECISIONRESPONSE']._serialized_start=2448
+  _globals['_REJECTDECISIONRESPONSE']._serialized_end=2511
+  _globals['_RATEDECISIONREQUEST']._serialized_start=2513
+  _globals['_RATEDECISIONREQUEST']._serialized_end=2617
+  _globals['_RATEDECISIONRESPONSE']._serialized_start=2619
+  _globals['_RATEDECISIONRESPONSE']._serialized_end=2680
+  _globals['_DECISIONSERVICE']._serialized_start=2683
+  _globals['_DECISIONSERVICE']._serialized_end=3386
 # @@protoc_insertion_point(module_scope)

@@ -50,6 +50,31 @@ class DecisionServiceStub:
                 request_serializer=orderd_dot_v1_dot_decision__pb2.WatchDecisionsRequest.SerializeToString,
                 response_deserializer=orderd_dot_v1_dot_decision__pb2.WatchDecisionsResponse.FromString,
                 _registered_method=True)
+        self.ExplainDecision = channel.unary_unary(
+                '/orderd.v1.DecisionService/ExplainDecision',
+                request_serializer=orderd_dot_v1_dot_decision__pb2.ExplainDecisionRequest.SerializeToString,
+                response_deserializer=orderd_dot_v1_dot_decision__pb2.ExplainDecisionResponse.FromString,
+                _registered_method=True)
+        self.ReplayDecision = channel.unary_unary(
+                '/orderd.v1.DecisionService/ReplayDecision',
+                request_serializer=orderd_dot_v1_dot_decision__pb2.ReplayDecisionRequest.SerializeToString,
+                response_deserializer=orderd_dot_v1_dot_decision__pb2.ReplayDecisionResponse.FromString,
+                _registered_method=True)
+        self.ApproveDecision = channel.unary_unary(
+                '/orderd.v1.DecisionService/ApproveDecision',
+                request_serializer=orderd_dot_v1_dot_decision__pb2.ApproveDecisionRequest.SerializeToString,
+                response_deserializer=orderd_dot_v1_dot_decision__pb2.ApproveDecisionResponse.FromString,
+                _registered_method=True)
+        self.RejectDecision = channel.unary_unary(
+                '/orderd.v1.DecisionService/RejectDecision',
+                request_serializer=orderd_dot_v1_dot_decision__pb2.RejectDecisionRequest.SerializeToString,
+                response_deserializer=orderd_dot_v1_dot_decision__pb2.RejectDecisionResponse.FromString,
+                _registered_method=True)
+        self.RateDecision = channel.unary_unary(
+                '/orderd.v1.DecisionService/RateDecision',
+                request_serializer=orderd_dot_v1_dot_decision__pb2.RateDecisionRequest.SerializeToString,
+                response_deserializer=orderd_dot_v1_dot_decision__pb2.RateDecisionResponse.FromString,
+                _registered_method=True)
 
 
 class DecisionServiceServicer:
@@ -72,6 +97,43 @@ class DecisionServiceServicer:
 
     def WatchDecisions(self, request, context):
         """WatchDecisions sends every change of a decision from now on, at least once each, newest state whole.
+        With resume_after, first every decision that is newer than it or has changed since, then from now on.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ExplainDecision(self, request, context):
+        """ExplainDecision says why, why not each other candidate, and which signals mattered, computed on the host alone.
+        NOT_FOUND when there is none of that id; FAILED_PRECONDITION when its window was dropped to save room.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReplayDecision(self, request, context):
+        """ReplayDecision decides a recorded decision again, from its recorded window and facts, and tells the difference.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ApproveDecision(self, request, context):
+        """ApproveDecision lets a waiting repair run. FAILED_PRECONDITION when it does not wait, or the question has expired.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RejectDecision(self, request, context):
+        """RejectDecision answers no: the repair does not run, and the incident goes to a person.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RateDecision(self, request, context):
+        """RateDecision says whether a decision was right; it counts for the scorecard and is kept for training.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -94,6 +156,31 @@ def add_DecisionServiceServicer_to_server(servicer, server):
                     servicer.WatchDecisions,
                     request_deserializer=orderd_dot_v1_dot_decision__pb2.WatchDecisionsRequest.FromString,
                     response_serializer=orderd_dot_v1_dot_decision__pb2.WatchDecisionsResponse.SerializeToString,
+            ),
+            'ExplainDecision': grpc.unary_unary_rpc_method_handler(
+                    servicer.ExplainDecision,
+                    request_deserializer=orderd_dot_v1_dot_decision__pb2.ExplainDecisionRequest.FromString,
+                    response_serializer=orderd_dot_v1_dot_decision__pb2.ExplainDecisionResponse.SerializeToString,
+            ),
+            'ReplayDecision': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReplayDecision,
+                    request_deserializer=orderd_dot_v1_dot_decision__pb2.ReplayDecisionRequest.FromString,
+                    response_serializer=orderd_dot_v1_dot_decision__pb2.ReplayDecisionResponse.SerializeToString,
+            ),
+            'ApproveDecision': grpc.unary_unary_rpc_method_handler(
+                    servicer.ApproveDecision,
+                    request_deserializer=orderd_dot_v1_dot_decision__pb2.ApproveDecisionRequest.FromString,
+                    response_serializer=orderd_dot_v1_dot_decision__pb2.ApproveDecisionResponse.SerializeToString,
+            ),
+            'RejectDecision': grpc.unary_unary_rpc_method_handler(
+                    servicer.RejectDecision,
+                    request_deserializer=orderd_dot_v1_dot_decision__pb2.RejectDecisionRequest.FromString,
+                    response_serializer=orderd_dot_v1_dot_decision__pb2.RejectDecisionResponse.SerializeToString,
+            ),
+            'RateDecision': grpc.unary_unary_rpc_method_handler(
+                    servicer.RateDecision,
+                    request_deserializer=orderd_dot_v1_dot_decision__pb2.RateDecisionRequest.FromString,
+                    response_serializer=orderd_dot_v1_dot_decision__pb2.RateDecisionResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -178,6 +265,141 @@ class DecisionService:
             '/orderd.v1.DecisionService/WatchDecisions',
             orderd_dot_v1_dot_decision__pb2.WatchDecisionsRequest.SerializeToString,
             orderd_dot_v1_dot_decision__pb2.WatchDecisionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExplainDecision(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/orderd.v1.DecisionService/ExplainDecision',
+            orderd_dot_v1_dot_decision__pb2.ExplainDecisionRequest.SerializeToString,
+            orderd_dot_v1_dot_decision__pb2.ExplainDecisionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReplayDecision(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/orderd.v1.DecisionService/ReplayDecision',
+            orderd_dot_v1_dot_decision__pb2.ReplayDecisionRequest.SerializeToString,
+            orderd_dot_v1_dot_decision__pb2.ReplayDecisionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ApproveDecision(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/orderd.v1.DecisionService/ApproveDecision',
+            orderd_dot_v1_dot_decision__pb2.ApproveDecisionRequest.SerializeToString,
+            orderd_dot_v1_dot_decision__pb2.ApproveDecisionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RejectDecision(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/orderd.v1.DecisionService/RejectDecision',
+            orderd_dot_v1_dot_decision__pb2.RejectDecisionRequest.SerializeToString,
+            orderd_dot_v1_dot_decision__pb2.RejectDecisionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RateDecision(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/orderd.v1.DecisionService/RateDecision',
+            orderd_dot_v1_dot_decision__pb2.RateDecisionRequest.SerializeToString,
+            orderd_dot_v1_dot_decision__pb2.RateDecisionResponse.FromString,
             options,
             channel_credentials,
             insecure,

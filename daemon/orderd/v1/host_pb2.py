@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from orderd.v1 import common_pb2 as orderd_dot_v1_dot_common__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x14orderd/v1/host.proto\x12\torderd.v1\x1a\x16orderd/v1/common.proto\"\x12\n\x10GetStatusRequest\"]\n\x0bModelStatus\x12\x0e\n\x06loaded\x18\x01 \x01(\x08\x12\x0b\n\x03why\x18\x02 \x01(\t\x12\x0f\n\x07version\x18\x03 \x01(\t\x12\x0e\n\x06sha256\x18\x04 \x01(\t\x12\x10\n\x08provider\x18\x05 \x01(\t\"\xa9\x01\n\x0c\x45ntityStatus\x12!\n\x06\x65ntity\x18\x01 \x01(\x0b\x32\x11.orderd.v1.Entity\x12\x0f\n\x07\x66\x61ilure\x18\x02 \x01(\t\x12\x35\n\x07signals\x18\x03 \x03(\x0b\x32$.orderd.v1.EntityStatus.SignalsEntry\x1a.\n\x0cSignalsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x02:\x02\x38\x01\"]\n\nHoldStatus\x12!\n\x06\x65ntity\x18\x01 \x01(\x0b\x32\x11.orderd.v1.Entity\x12\x0b\n\x03why\x18\x02 \x01(\t\x12\n\n\x02\x62y\x18\x03 \x01(\t\x12\x13\n\x0bremaining_s\x18\x04 \x01(\x01\"\xca\x03\n\x11GetStatusResponse\x12\x0f\n\x07version\x18\x01 \x01(\t\x12\x0f\n\x07host_id\x18\x02 \x01(\t\x12\x10\n\x08hostname\x18\x03 \x01(\t\x12\x0c\n\x04mode\x18\x04 \x01(\t\x12\x10\n\x08uptime_s\x18\x05 \x01(\x01\x12%\n\x05model\x18\x06 \x01(\x0b\x32\x16.orderd.v1.ModelStatus\x12)\n\x08\x65ntities\x18\x07 \x03(\x0b\x32\x17.orderd.v1.EntityStatus\x12:\n\x07signals\x18\x08 \x03(\x0b\x32).orderd.v1.GetStatusResponse.SignalsEntry\x12$\n\x05holds\x18\t \x03(\x0b\x32\x15.orderd.v1.HoldStatus\x12\x10\n\x08\x64\x65graded\x18\n \x03(\t\x12\x0f\n\x07repairs\x18\x0b \x03(\t\x12\x0f\n\x07samples\x18\x0c \x01(\x03\x12\x16\n\x0eopen_incidents\x18\r \x01(\x05\x12\x16\n\x0etelemetry_sent\x18\x0e \x01(\x03\x12\x19\n\x11telemetry_waiting\x18\x0f \x01(\x03\x1a.\n\x0cSignalsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x02:\x02\x38\x01\"Q\n\x0bHoldRequest\x12!\n\x06\x65ntity\x18\x01 \x01(\x0b\x32\x11.orderd.v1.Entity\x12\x12\n\nduration_s\x18\x02 \x01(\x01\x12\x0b\n\x03why\x18\x03 \x01(\t\"3\n\x0cHoldResponse\x12#\n\x04hold\x18\x01 \x01(\x0b\x32\x15.orderd.v1.HoldStatus\"7\n\x12ReleaseHoldRequest\x12!\n\x06\x65ntity\x18\x01 \x01(\x0b\x32\x11.orderd.v1.Entity\"\x15\n\x13ReleaseHoldResponse2\xdc\x01\n\x0bHostService\x12\x46\n\tGetStatus\x12\x1b.orderd.v1.GetStatusRequest\x1a\x1c.orderd.v1.GetStatusResponse\x12\x37\n\x04Hold\x12\x16.orderd.v1.HoldRequest\x1a\x17.orderd.v1.HoldResponse\x12L\n\x0bReleaseHold\x12\x1d.orderd.v1.ReleaseHoldRequest\x1a\x1e.orderd.v1.ReleaseHoldResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x14orderd/v1/host.proto\x12\torderd.v1\x1a\x16orderd/v1/common.proto\"\x12\n\x10GetStatusRequest\"]\n\x0bModelStatus\x12\x0e\n\x06loaded\x18\x01 \x01(\x08\x12\x0b\n\x03why\x18\x02 \x01(\t\x12\x0f\n\x07version\x18\x03 \x01(\t\x12\x0e\n\x06sha256\x18\x04 \x01(\t\x12\x10\n\x08provider\x18\x05 \x01(\t\"\xa9\x01\n\x0c\x45ntityStatus\x12!\n\x06\x65ntity\x18\x01 \x01(\x0b\x32\x11.orderd.v1.Entity\x12\x0f\n\x07\x66\x61ilure\x18\x02 \x01(\t\x12\x35\n\x07signals\x18\x03 \x03(\x0b\x32$.orderd.v1.EntityStatus.SignalsEntry\x1a.\n\x0cSignalsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x02:\x02\x38\x01\"k\n\nHoldStatus\x12!\n\x06\x65ntity\x18\x01 \x01(\x0b\x32\x11.orderd.v1.Entity\x12\x0b\n\x03why\x18\x02 \x01(\t\x12\n\n\x02\x62y\x18\x03 \x01(\t\x12\x13\n\x0bremaining_s\x18\x04 \x01(\x01\x12\x0c\n\x04seen\x18\x05 \x01(\x08\";\n\x0bPauseStatus\x12\x0b\n\x03why\x18\x01 \x01(\t\x12\n\n\x02\x62y\x18\x02 \x01(\t\x12\x13\n\x0bremaining_s\x18\x03 \x01(\x01\"N\n\x0c\x44\x65nialStatus\x12\x0e\n\x06repair\x18\x01 \x01(\t\x12!\n\x06\x65ntity\x18\x02 \x01(\x0b\x32\x11.orderd.v1.Entity\x12\x0b\n\x03why\x18\x03 \x01(\t\"~\n\x0e\x41pprovalStatus\x12\x13\n\x0b\x64\x65\x63ision_id\x18\x01 \x01(\t\x12!\n\x06\x65ntity\x18\x02 \x01(\x0b\x32\x11.orderd.v1.Entity\x12\x0f\n\x07\x66\x61ilure\x18\x03 \x01(\t\x12\x0e\n\x06repair\x18\x04 \x01(\t\x12\x13\n\x0bremaining_s\x18\x05 \x01(\x01\"\x9c\x06\n\x11GetStatusResponse\x12\x0f\n\x07version\x18\x01 \x01(\t\x12\x0f\n\x07host_id\x18\x02 \x01(\t\x12\x10\n\x08hostname\x18\x03 \x01(\t\x12\x0c\n\x04mode\x18\x04 \x01(\t\x12\x10\n\x08uptime_s\x18\x05 \x01(\x01\x12%\n\x05model\x18\x06 \x01(\x0b\x32\x16.orderd.v1.ModelStatus\x12)\n\x08\x65ntities\x18\x07 \x03(\x0b\x32\x17.orderd.v1.EntityStatus\x12:\n\x07signals\x18\x08 \x03(\x0b\x32).orderd.v1.GetStatusResponse.SignalsEntry\x12$\n\x05holds\x18\t \x03(\x0b\x32\x15.orderd.v1.HoldStatus\x12\x10\n\x08\x64\x65graded\x18\n \x03(\t\x12\x0f\n\x07repairs\x18\x0b \x03(\t\x12\x0f\n\x07samples\x18\x0c \x01(\x03\x12\x16\n\x0eopen_incidents\x18\r \x01(\x05\x12\x16\n\x0etelemetry_sent\x18\x0e \x01(\x03\x12\x19\n\x11telemetry_waiting\x18\x0f \x01(\x03\x12%\n\x05pause\x18\x10 \x01(\x0b\x32\x16.orderd.v1.PauseStatus\x12(\n\x07\x64\x65nials\x18\x11 \x03(\x0b\x32\x17.orderd.v1.DenialStatus\x12,\n\tapprovals\x18\x12 \x03(\x0b\x32\x19.orderd.v1.ApprovalStatus\x12\x14\n\x0copen_tickets\x18\x13 \x01(\x05\x12:\n\x07reasons\x18\x14 \x03(\x0b\x32).orderd.v1.GetStatusResponse.ReasonsEntry\x12\x0f\n\x07\x63hanges\x18\x15 \x03(\t\x12\x0e\n\x06\x62udget\x18\x16 \x01(\t\x12\x10\n\x08identity\x18\x17 \x01(\t\x12\x1c\n\x14identity_remaining_s\x18\x18 \x01(\x01\x1a.\n\x0cSignalsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x02:\x02\x38\x01\x1a.\n\x0cReasonsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\"|\n\x0bHoldRequest\x12!\n\x06\x65ntity\x18\x01 \x01(\x0b\x32\x11.orderd.v1.Entity\x12\x12\n\nduration_s\x18\x02 \x01(\x01\x12\x0b\n\x03why\x18\x03 \x01(\t\x12\x12\n\nrequest_id\x18\x04 \x01(\t\x12\x15\n\rvalidate_only\x18\x05 \x01(\x08\"3\n\x0cHoldResponse\x12#\n\x04hold\x18\x01 \x01(\x0b\x32\x15.orderd.v1.HoldStatus\"b\n\x12ReleaseHoldRequest\x12!\n\x06\x65ntity\x18\x01 \x01(\x0b\x32\x11.orderd.v1.Entity\x12\x12\n\nrequest_id\x18\x02 \x01(\t\x12\x15\n\rvalidate_only\x18\x03 \x01(\x08\"\x15\n\x13ReleaseHoldResponse\"Z\n\x0cPauseRequest\x12\x0b\n\x03why\x18\x01 \x01(\t\x12\x12\n\nduration_s\x18\x02 \x01(\x01\x12\x12\n\nrequest_id\x18\x03 \x01(\t\x12\x15\n\rvalidate_only\x18\x04 \x01(\x08\"6\n\rPauseResponse\x12%\n\x05pause\x18\x01 \x01(\x0b\x32\x16.orderd.v1.PauseStatus\":\n\rResumeRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x15\n\rvalidate_only\x18\x02 \x01(\x08\"\x10\n\x0eResumeResponse\"}\n\x10RunRepairRequest\x12\x0e\n\x06repair\x18\x01 \x01(\t\x12!\n\x06\x65ntity\x18\x02 \x01(\x0b\x32\x11.orderd.v1.Entity\x12\x0b\n\x03why\x18\x03 \x01(\t\x12\x12\n\nrequest_id\x18\x04 \x01(\t\x12\x15\n\rvalidate_only\x18\x05 \x01(\x08\"(\n\x11RunRepairResponse\x12\x13\n\x0b\x64\x65\x63ision_id\x18\x01 \x01(\t\"\xc5\x01\n\x06Ticket\x12\n\n\x02id\x18\x01 \x01(\t\x12!\n\x06\x65ntity\x18\x02 \x01(\x0b\x32\x11.orderd.v1.Entity\x12\x0f\n\x07\x66\x61ilure\x18\x03 \x01(\t\x12%\n\topened_at\x18\x04 \x01(\x0b\x32\x12.orderd.v1.Instant\x12\x14\n\x0c\x64\x65\x63ision_ids\x18\x05 \x03(\t\x12%\n\tclosed_at\x18\x06 \x01(\x0b\x32\x12.orderd.v1.Instant\x12\n\n\x02\x62y\x18\x07 \x01(\t\x12\x0b\n\x03why\x18\x08 \x01(\t\"K\n\x12ListTicketsRequest\x12\x0e\n\x06\x63losed\x18\x01 \x01(\x08\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"R\n\x13ListTicketsResponse\x12\"\n\x07tickets\x18\x01 \x03(\x0b\x32\x11.orderd.v1.Ticket\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"X\n\x12\x43loseTicketRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0b\n\x03why\x18\x02 \x01(\t\x12\x12\n\nrequest_id\x18\x03 \x01(\t\x12\x15\n\rvalidate_only\x18\x04 \x01(\x08\"8\n\x13\x43loseTicketResponse\x12!\n\x06ticket\x18\x01 \x01(\x0b\x32\x11.orderd.v1.Ticket\"t\n\x05Score\x12\x0f\n\x07\x66\x61ilure\x18\x01 \x01(\t\x12\x0e\n\x06repair\x18\x02 \x01(\t\x12\x11\n\tauthority\x18\x03 \x01(\t\x12\r\n\x05right\x18\x04 \x01(\x03\x12\r\n\x05wrong\x18\x05 \x01(\x03\x12\x0b\n\x03why\x18\x06 \x01(\t\x12\x0c\n\x04mode\x18\x07 \x01(\t\"\x15\n\x13GetScorecardRequest\"8\n\x14GetScorecardResponse\x12 \n\x06scores\x18\x01 \x03(\x0b\x32\x10.orderd.v1.Score\"\x81\x01\n\x13SetAuthorityRequest\x12\x0f\n\x07\x66\x61ilure\x18\x01 \x01(\t\x12\x0e\n\x06repair\x18\x02 \x01(\t\x12\x11\n\tauthority\x18\x03 \x01(\t\x12\x0b\n\x03why\x18\x04 \x01(\t\x12\x12\n\nrequest_id\x18\x05 \x01(\t\x12\x15\n\rvalidate_only\x18\x06 \x01(\x08\"7\n\x14SetAuthorityResponse\x12\x1f\n\x05score\x18\x01 \x01(\x0b\x32\x10.orderd.v1.Score\"~\n\x11LiftDenialRequest\x12\x0e\n\x06repair\x18\x01 \x01(\t\x12!\n\x06\x65ntity\x18\x02 \x01(\x0b\x32\x11.orderd.v1.Entity\x12\x0b\n\x03why\x18\x03 \x01(\t\x12\x12\n\nrequest_id\x18\x04 \x01(\t\x12\x15\n\rvalidate_only\x18\x05 \x01(\x08\"\x14\n\x12LiftDenialResponse2\xa8\x06\n\x0bHostService\x12\x46\n\tGetStatus\x12\x1b.orderd.v1.GetStatusRequest\x1a\x1c.orderd.v1.GetStatusResponse\x12\x37\n\x04Hold\x12\x16.orderd.v1.HoldRequest\x1a\x17.orderd.v1.HoldResponse\x12L\n\x0bReleaseHold\x12\x1d.orderd.v1.ReleaseHoldRequest\x1a\x1e.orderd.v1.ReleaseHoldResponse\x12:\n\x05Pause\x12\x17.orderd.v1.PauseRequest\x1a\x18.orderd.v1.PauseResponse\x12=\n\x06Resume\x12\x18.orderd.v1.ResumeRequest\x1a\x19.orderd.v1.ResumeResponse\x12\x46\n\tRunRepair\x12\x1b.orderd.v1.RunRepairRequest\x1a\x1c.orderd.v1.RunRepairResponse\x12L\n\x0bListTickets\x12\x1d.orderd.v1.ListTicketsRequest\x1a\x1e.orderd.v1.ListTicketsResponse\x12L\n\x0b\x43loseTicket\x12\x1d.orderd.v1.CloseTicketRequest\x1a\x1e.orderd.v1.CloseTicketResponse\x12O\n\x0cGetScorecard\x12\x1e.orderd.v1.GetScorecardRequest\x1a\x1f.orderd.v1.GetScorecardResponse\x12O\n\x0cSetAuthority\x12\x1e.orderd.v1.SetAuthorityRequest\x1a\x1f.orderd.v1.SetAuthorityResponse\x12I\n\nLiftDenial\x12\x1c.orderd.v1.LiftDenialRequest\x1a\x1d.orderd.v1.LiftDenialResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,6 +36,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ENTITYSTATUS_SIGNALSENTRY']._serialized_options = b'8\001'
   _globals['_GETSTATUSRESPONSE_SIGNALSENTRY']._loaded_options = None
   _globals['_GETSTATUSRESPONSE_SIGNALSENTRY']._serialized_options = b'8\001'
+  _globals['_GETSTATUSRESPONSE_REASONSENTRY']._loaded_options = None
+  _globals['_GETSTATUSRESPONSE_REASONSENTRY']._serialized_options = b'8\001'
   _globals['_GETSTATUSREQUEST']._serialized_start=59
   _globals['_GETSTATUSREQUEST']._serialized_end=77
   _globals['_MODELSTATUS']._serialized_start=79
@@ -45,19 +47,63 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ENTITYSTATUS_SIGNALSENTRY']._serialized_start=298
   _globals['_ENTITYSTATUS_SIGNALSENTRY']._serialized_end=344
   _globals['_HOLDSTATUS']._serialized_start=346
-  _globals['_HOLDSTATUS']._serialized_end=439
-  _globals['_GETSTATUSRESPONSE']._serialized_start=442
-  _globals['_GETSTATUSRESPONSE']._serialized_end=900
+  _globals['_HOLDSTATUS']._serialized_end=453
+  _globals['_PAUSESTATUS']._serialized_start=455
+  _globals['_PAUSESTATUS']._serialized_end=514
+  _globals['_DENIALSTATUS']._serialized_start=516
+  _globals['_DENIALSTATUS']._serialized_end=594
+  _globals['_APPROVALSTATUS']._serialized_start=596
+  _globals['_APPROVALSTATUS']._serialized_end=722
+  _globals['_GETSTATUSRESPONSE']._serialized_start=725
+  _globals['_GETSTATUSRESPONSE']._serialized_end=1521
   _globals['_GETSTATUSRESPONSE_SIGNALSENTRY']._serialized_start=298
   _globals['_GETSTATUSRESPONSE_SIGNALSENTRY']._serialized_end=344
-  _globals['_HOLDREQUEST']._serialized_start=902
-  _globals['_HOLDREQUEST']._serialized_end=983
-  _globals['_HOLDRESPONSE']._serialized_start=985
-  _globals['_HOLDRESPONSE']._serialized_end=1036
-  _globals['_RELEASEHOLDREQUEST']._serialized_start=1038
-  _globals['_RELEASEHOLDREQUEST']._serialized_end=1093
-  _globals['_RELEASEHOLDRESPONSE']._serialized_start=1095
-  _globals['_RELEASEHOLDRESPONSE']._serialized_end=1116
-  _globals['_HOSTSERVICE']._serialized_start=1119
-  _globals['_HOSTSERVICE']._serialized_end=1339
+  _globals['_GETSTATUSRESPONSE_REASONSENTRY']._serialized_start=1475
+  _globals['_GETSTATUSRESPONSE_REASONSENTRY']._serialized_end=1521
+  _globals['_HOLDREQUEST']._serialized_start=1523
+  _globals['_HOLDREQUEST']._serialized_end=1647
+  _globals['_HOLDRESPONSE']._serialized_start=1649
+  _globals['_HOLDRESPONSE']._serialized_end=1700
+  _globals['_RELEASEHOLDREQUEST']._serialized_start=1702
+  _globals['_RELEASEHOLDREQUEST']._serialized_end=1800
+  _globals['_RELEASEHOLDRESPONSE']._serialized_start=1802
+  _globals['_RELEASEHOLDRESPONSE']._serialized_end=1823
+  _globals['_PAUSEREQUEST']._serialized_start=1825
+  _globals['_PAUSEREQUEST']._serialized_end=1915
+  _globals['_PAUSERESPONSE']._serialized_start=1917
+  _globals['_PAUSERESPONSE']._serialized_end=1971
+  _globals['_RESUMEREQUEST']._serialized_start=1973
+  _globals['_RESUMEREQUEST']._serialized_end=2031
+  _globals['_RESUMERESPONSE']._serialized_start=2033
+  _globals['_RESUMERESPONSE']._serialized_end=2049
+  _globals['_RUNREPAIRREQUEST']._serialized_start=2051
+  _globals['_RUNREPAIRREQUEST']._serialized_end=2176
+  _globals['_RUNREPAIRRESPONSE']._serialized_start=2178
+  _globals['_RUNREPAIRRESPONSE']._serialized_end=2218
+  _globals['_TICKET']._serialized_start=2221
+  _globals['_TICKET']._serialized_end=2418
+  _globals['_LISTTICKETSREQUEST']._serialized_start=2420
+  _globals['_LISTTICKETSREQUEST']._serialized_end=2495
+  _globals['_LISTTICKETSRESPONSE']._serialized_start=2497
+  _globals['_LISTTICKETSRESPONSE']._serialized_end=2579
+  _globals['_CLOSETICKETREQUEST']._serialized_start=2581
+  _globals['_CLOSETICKETREQUEST']._serialized_end=2669
+  _globals['_CLOSETICKETRESPONSE']._serialized_start=2671
+  _globals['_CLOSETICKETRESPONSE']._serialized_end=2727
+  _globals['_SCORE']._serialized_start=2729
+  _globals['_SCORE']._serialized_end=2845
+  _globals['_GETSCORECARDREQUEST']._serialized_start=2847
+  _globals['_GETSCORECARDREQUEST']._serialized_end=2868
+  _globals['_GETSCORECARDRESPONSE']._serialized_start=2870
+  _globals['_GETSCORECARDRESPONSE']._serialized_end=2926
+  _globals['_SETAUTHORITYREQUEST']._serialized_start=2929
+  _globals['_SETAUTHORITYREQUEST']._serialized_end=3058
+  _globals['_SETAUTHORITYRESPONSE']._serialized_start=3060
+  _globals['_SETAUTHORITYRESPONSE']._serialized_end=3115
+  _globals['_LIFTDENIALREQUEST']._serialized_start=3117
+  _globals['_LIFTDENIALREQUEST']._serialized_end=3243
+  _globals['_LIFTDENIALRESPONSE']._serialized_start=3245
+  _globals['_LIFTDENIALRESPONSE']._serialized_end=3265
+  _globals['_HOSTSERVICE']._serialized_start=3268
+  _globals['_HOSTSERVICE']._serialized_end=4076
 # @@protoc_insertion_point(module_scope)

@@ -50,6 +50,46 @@ class HostServiceStub:
                 request_serializer=orderd_dot_v1_dot_host__pb2.ReleaseHoldRequest.SerializeToString,
                 response_deserializer=orderd_dot_v1_dot_host__pb2.ReleaseHoldResponse.FromString,
                 _registered_method=True)
+        self.Pause = channel.unary_unary(
+                '/orderd.v1.HostService/Pause',
+                request_serializer=orderd_dot_v1_dot_host__pb2.PauseRequest.SerializeToString,
+                response_deserializer=orderd_dot_v1_dot_host__pb2.PauseResponse.FromString,
+                _registered_method=True)
+        self.Resume = channel.unary_unary(
+                '/orderd.v1.HostService/Resume',
+                request_serializer=orderd_dot_v1_dot_host__pb2.ResumeRequest.SerializeToString,
+                response_deserializer=orderd_dot_v1_dot_host__pb2.ResumeResponse.FromString,
+                _registered_method=True)
+        self.RunRepair = channel.unary_unary(
+                '/orderd.v1.HostService/RunRepair',
+                request_serializer=orderd_dot_v1_dot_host__pb2.RunRepairRequest.SerializeToString,
+                response_deserializer=orderd_dot_v1_dot_host__pb2.RunRepairResponse.FromString,
+                _registered_method=True)
+        self.ListTickets = channel.unary_unary(
+                '/orderd.v1.HostService/ListTickets',
+                request_serializer=orderd_dot_v1_dot_host__pb2.ListTicketsRequest.SerializeToString,
+                response_deserializer=orderd_dot_v1_dot_host__pb2.ListTicketsResponse.FromString,
+                _registered_method=True)
+        self.CloseTicket = channel.unary_unary(
+                '/orderd.v1.HostService/CloseTicket',
+                request_serializer=orderd_dot_v1_dot_host__pb2.CloseTicketRequest.SerializeToString,
+                response_deserializer=orderd_dot_v1_dot_host__pb2.CloseTicketResponse.FromString,
+                _registered_method=True)
+        self.GetScorecard = channel.unary_unary(
+                '/orderd.v1.HostService/GetScorecard',
+                request_serializer=orderd_dot_v1_dot_host__pb2.GetScorecardRequest.SerializeToString,
+                response_deserializer=orderd_dot_v1_dot_host__pb2.GetScorecardResponse.FromString,
+                _registered_method=True)
+        self.SetAuthority = channel.unary_unary(
+                '/orderd.v1.HostService/SetAuthority',
+                request_serializer=orderd_dot_v1_dot_host__pb2.SetAuthorityRequest.SerializeToString,
+                response_deserializer=orderd_dot_v1_dot_host__pb2.SetAuthorityResponse.FromString,
+                _registered_method=True)
+        self.LiftDenial = channel.unary_unary(
+                '/orderd.v1.HostService/LiftDenial',
+                request_serializer=orderd_dot_v1_dot_host__pb2.LiftDenialRequest.SerializeToString,
+                response_deserializer=orderd_dot_v1_dot_host__pb2.LiftDenialResponse.FromString,
+                _registered_method=True)
 
 
 class HostServiceServicer:
@@ -77,6 +117,63 @@ class HostServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Pause(self, request, context):
+        """Pause stops all repairs on this host; watching, deciding and recording go on.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Resume(self, request, context):
+        """Resume ends a pause. NOT_FOUND when there is none.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RunRepair(self, request, context):
+        """RunRepair runs a catalogued repair by hand; the guard's locks, denials and windows hold, modes and cooldowns do not.
+        FAILED_PRECONDITION when the guard refuses, with its reason code in ErrorInfo.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListTickets(self, request, context):
+        """ListTickets returns symptoms that repairs only masked, newest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CloseTicket(self, request, context):
+        """CloseTicket says that the cause was found; the symptom is repaired again from then on.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetScorecard(self, request, context):
+        """GetScorecard returns how often each playbook was right, and what authority it has.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SetAuthority(self, request, context):
+        """SetAuthority overrules the scorecard for one failure class and playbook, or gives it back its word.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def LiftDenial(self, request, context):
+        """LiftDenial lets a repair be used on a target again. NOT_FOUND when it is not denied there.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_HostServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -94,6 +191,46 @@ def add_HostServiceServicer_to_server(servicer, server):
                     servicer.ReleaseHold,
                     request_deserializer=orderd_dot_v1_dot_host__pb2.ReleaseHoldRequest.FromString,
                     response_serializer=orderd_dot_v1_dot_host__pb2.ReleaseHoldResponse.SerializeToString,
+            ),
+            'Pause': grpc.unary_unary_rpc_method_handler(
+                    servicer.Pause,
+                    request_deserializer=orderd_dot_v1_dot_host__pb2.PauseRequest.FromString,
+                    response_serializer=orderd_dot_v1_dot_host__pb2.PauseResponse.SerializeToString,
+            ),
+            'Resume': grpc.unary_unary_rpc_method_handler(
+                    servicer.Resume,
+                    request_deserializer=orderd_dot_v1_dot_host__pb2.ResumeRequest.FromString,
+                    response_serializer=orderd_dot_v1_dot_host__pb2.ResumeResponse.SerializeToString,
+            ),
+            'RunRepair': grpc.unary_unary_rpc_method_handler(
+                    servicer.RunRepair,
+                    request_deserializer=orderd_dot_v1_dot_host__pb2.RunRepairRequest.FromString,
+                    response_serializer=orderd_dot_v1_dot_host__pb2.RunRepairResponse.SerializeToString,
+            ),
+            'ListTickets': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListTickets,
+                    request_deserializer=orderd_dot_v1_dot_host__pb2.ListTicketsRequest.FromString,
+                    response_serializer=orderd_dot_v1_dot_host__pb2.ListTicketsResponse.SerializeToString,
+            ),
+            'CloseTicket': grpc.unary_unary_rpc_method_handler(
+                    servicer.CloseTicket,
+                    request_deserializer=orderd_dot_v1_dot_host__pb2.CloseTicketRequest.FromString,
+                    response_serializer=orderd_dot_v1_dot_host__pb2.CloseTicketResponse.SerializeToString,
+            ),
+            'GetScorecard': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetScorecard,
+                    request_deserializer=orderd_dot_v1_dot_host__pb2.GetScorecardRequest.FromString,
+                    response_serializer=orderd_dot_v1_dot_host__pb2.GetScorecardResponse.SerializeToString,
+            ),
+            'SetAuthority': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetAuthority,
+                    request_deserializer=orderd_dot_v1_dot_host__pb2.SetAuthorityRequest.FromString,
+                    response_serializer=orderd_dot_v1_dot_host__pb2.SetAuthorityResponse.SerializeToString,
+            ),
+            'LiftDenial': grpc.unary_unary_rpc_method_handler(
+                    servicer.LiftDenial,
+                    request_deserializer=orderd_dot_v1_dot_host__pb2.LiftDenialRequest.FromString,
+                    response_serializer=orderd_dot_v1_dot_host__pb2.LiftDenialResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -178,6 +315,222 @@ class HostService:
             '/orderd.v1.HostService/ReleaseHold',
             orderd_dot_v1_dot_host__pb2.ReleaseHoldRequest.SerializeToString,
             orderd_dot_v1_dot_host__pb2.ReleaseHoldResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Pause(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/orderd.v1.HostService/Pause',
+            orderd_dot_v1_dot_host__pb2.PauseRequest.SerializeToString,
+            orderd_dot_v1_dot_host__pb2.PauseResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Resume(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/orderd.v1.HostService/Resume',
+            orderd_dot_v1_dot_host__pb2.ResumeRequest.SerializeToString,
+            orderd_dot_v1_dot_host__pb2.ResumeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RunRepair(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/orderd.v1.HostService/RunRepair',
+            orderd_dot_v1_dot_host__pb2.RunRepairRequest.SerializeToString,
+            orderd_dot_v1_dot_host__pb2.RunRepairResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListTickets(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/orderd.v1.HostService/ListTickets',
+            orderd_dot_v1_dot_host__pb2.ListTicketsRequest.SerializeToString,
+            orderd_dot_v1_dot_host__pb2.ListTicketsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CloseTicket(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/orderd.v1.HostService/CloseTicket',
+            orderd_dot_v1_dot_host__pb2.CloseTicketRequest.SerializeToString,
+            orderd_dot_v1_dot_host__pb2.CloseTicketResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetScorecard(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/orderd.v1.HostService/GetScorecard',
+            orderd_dot_v1_dot_host__pb2.GetScorecardRequest.SerializeToString,
+            orderd_dot_v1_dot_host__pb2.GetScorecardResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetAuthority(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/orderd.v1.HostService/SetAuthority',
+            orderd_dot_v1_dot_host__pb2.SetAuthorityRequest.SerializeToString,
+            orderd_dot_v1_dot_host__pb2.SetAuthorityResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def LiftDenial(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/orderd.v1.HostService/LiftDenial',
+            orderd_dot_v1_dot_host__pb2.LiftDenialRequest.SerializeToString,
+            orderd_dot_v1_dot_host__pb2.LiftDenialResponse.FromString,
             options,
             channel_credentials,
             insecure,
