@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 export ORT_DISABLE_TELEMETRY := 1
 export GRPC_ENABLE_FORK_SUPPORT := 0
 
-.PHONY: drill test bench bundle proto clean
+.PHONY: drill test reliability bench bundle proto clean
 
 drill: $(VENV)/.drill ## break a disposable host, let orderd repair it, prove it
 	@$(BIN)/ordertrainer drill $(if $(FAULTS),--faults $(FAULTS)) $(if $(SEED),--seed $(SEED)) $(if $(KEEP),--keep)
@@ -16,6 +16,10 @@ test: $(VENV)/.test ## everything: linters, types, unit, contract, integration, 
 	@command -v dbus-daemon >/dev/null || [ -n "$(NO_APT)" ] || { echo 'installing the Debian package dbus-daemon'; apt-get install -y -qq dbus-daemon >/dev/null; }
 	@$(BIN)/ordertrainer host prepare
 	@$(BIN)/pytest $(PYTEST_ARGS)
+
+reliability: $(VENV)/.test ## T1 to T20 against their limits, written to out/reliability.json; NIGHTLY=1 for the large sizes
+	@$(BIN)/ordertrainer host prepare
+	@ORDERD_RELIABILITY_OUT=out/reliability.json $(if $(NIGHTLY),ORDERD_RELIABILITY=nightly) $(BIN)/pytest tests/reliability $(PYTEST_ARGS)
 
 bench: $(VENV)/.test ## benchmarks; compare with a peer in the same run
 	@for b in tests/bench/bench_*.py; do echo "== $$b"; $(BIN)/python $$b || exit 1; done
