@@ -1,6 +1,6 @@
 """What the gRPC interface needs of the running daemon. Pure; the loop implements it, tests bring a fake.
 
-Every method is called on the event loop and answers at once, from memory. ``by`` is the caller's name as the kernel or the
+Every method is called on the event loop and, but for ``explain`` and ``replay``, answers at once, from memory. ``by`` is the caller's name as the kernel or the
 certificate gave it. With ``validate_only`` everything is checked and nothing changes; the answer is what it would be.
 
 Errors, for all: ValueError a field is not what it may be; LookupError there is no such thing; StateError it does not fit the state
@@ -9,6 +9,7 @@ things are in (``reason`` is a stable code); JournalError it could not be made d
 
 from typing import Protocol
 
+from orderd.domain.explanation import Explanation, Replay
 from orderd.domain.faults import Entity, Failure
 from orderd.domain.repairs import Repair
 from orderd.domain.standing import Authority, Denial, Pause, Rating, Score, Ticket
@@ -106,4 +107,26 @@ class HostView(Protocol):
 
     def repairs(self) -> dict[str, Repair]:
         """Return the catalogue that serves, by name."""
+        ...
+
+    async def explain(self, decision_id: str, signals_max: int) -> Explanation:
+        """Say why a decision was made, and which signals mattered, by asking the loaded model without each of them.
+
+        Args:
+            decision_id: the whole id.
+            signals_max: at most this many signals, 1 to 50.
+
+        Raises:
+            LookupError: there is no such decision.
+            StateError: its window was dropped to save room (``evidence_dropped``), or too many explanations are being made (``busy``).
+        """
+        ...
+
+    async def replay(self, decision_id: str) -> Replay:
+        """Decide a recorded decision again with the model, catalogue and configuration of now.
+
+        Raises:
+            LookupError: there is no such decision.
+            StateError: its window was dropped to save room (``evidence_dropped``), or too many are being replayed (``busy``).
+        """
         ...
