@@ -1,6 +1,6 @@
 """The reliability tests T1 to T20: each says what it measured against which limit, and one file tells of all of them.
 
-``make reliability`` sets ORDERD_RELIABILITY_OUT; the file is then written there. A test that was skipped or did not run does not hold.
+``make reliability`` sets ORDERD_RELIABILITY_OUT; the file is written there. A test that was skipped or did not run does not hold.
 ORDERD_RELIABILITY=nightly asks for the larger sizes. Tests marked ``long`` run only with ``make reliability``.
 """
 
@@ -97,9 +97,8 @@ def pytest_sessionfinish(session):
     if _OUT:
         path = Path(_OUT)
         path.parent.mkdir(parents=True, exist_ok=True)
-        commit = subprocess.run(
-            ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False
-        ).stdout.strip()
+        ask = ["git", "rev-parse", "--short", "HEAD"]
+        commit = subprocess.run(ask, capture_output=True, text=True, check=False).stdout.strip()
         when = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
         told = {name: tally.as_dict() | {"commit": commit, "at": when} for name, tally in _TALLIES.items()}
         path.write_text(json.dumps(told, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

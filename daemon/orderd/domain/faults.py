@@ -38,7 +38,7 @@ class Failure(StrEnum):
 
 KINDS: Final = tuple(EntityKind)
 FAILURES: Final = tuple(failure for failure in Failure if failure is not Failure.UNKNOWN)
-"""The classes a model tells apart. ``UNKNOWN`` is none of them: it is what is left when something is wrong and nobody can name it."""
+"""The classes a model tells apart; ``UNKNOWN`` is what is left when something is wrong and nobody can name it."""
 
 KIND_OF: Final = {
     Failure.SERVICE_DOWN: EntityKind.UNIT,

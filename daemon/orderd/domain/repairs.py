@@ -8,9 +8,10 @@ import operator
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
+from fnmatch import fnmatchcase
 from typing import Final
 
-from orderd.domain.faults import EntityKind, Failure
+from orderd.domain.faults import Entity, EntityKind, Failure
 from orderd.domain.signals import ENTITY_INDEX
 
 
@@ -147,3 +148,24 @@ class Repair:
     undo_none_why: str
     idempotent: bool
     blast_radius: BlastRadius
+
+    def touched(self, target: Entity) -> tuple[str, ...]:
+        """Return its touches with the target's key in place of ``{target}``."""
+        return tuple(touch.replace("{target}", target.key) for touch in self.touches)
+
+
+def disjoint(one: Repair, one_target: Entity, other: Repair, other_target: Entity) -> bool:
+    """Tell whether two repairs may run at the same time: they cannot touch the same thing, whatever the patterns match.
+
+    Only repairs whose reach is their unit can be disjoint; a process outside the target may belong to anything.
+    """
+    if one_target == other_target or {one.blast_radius, other.blast_radius} != {BlastRadius.UNIT}:
+        return False
+    ours, theirs = one.touched(one_target), other.touched(other_target)
+    return not any(_overlap(a, b) for a in ours for b in theirs)
+
+
+def _overlap(one: str, other: str) -> bool:
+    if "process" in {one, other}:
+        return True
+    return fnmatchcase(one, other) or fnmatchcase(other, one)

@@ -98,7 +98,7 @@ class Diagnosis:
 
 
 class Mode(StrEnum):
-    """What orderd may do by itself: nothing, after a person's word, as the scorecard has earned, or everything; strictest first."""
+    """What orderd may do by itself: nothing, what a person approves, what its scorecard earned, everything; strictest first."""
 
     OBSERVE = "observe"
     APPROVE = "approve"

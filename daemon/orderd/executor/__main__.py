@@ -65,6 +65,7 @@ async def _serve(config: Config, arguments: argparse.Namespace) -> None:
         Admission(config, playbooks, ledger),
         conductor,
         users=user_ids(executor.allowed_users, file=str(arguments.config)),
+        repairs_at_once=config.decision.repairs_at_once,
     )
     await server.serve(idle_s=arguments.idle or None)
 

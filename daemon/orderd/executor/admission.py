@@ -12,6 +12,7 @@ from orderd.catalogue import load_repairs, manifest
 from orderd.catalogue.contract import parse_contract
 from orderd.catalogue.load import CONTRACT_FILE, REPAIR_FILE
 from orderd.config import Config
+from orderd.config.modes import laxest_mode
 from orderd.domain.faults import Entity, EntityKind
 from orderd.domain.repairs import Repair
 from orderd.domain.values import Mode as DecisionMode
@@ -121,9 +122,8 @@ class Admission:
         """
         repair = self._repair(request.playbook)
         playbook = _playbook_file(repair, request.mode)
-        decides = self._config.decision.mode
-        if request.mode is not Mode.CHECK and decides is not DecisionMode.AUTO:
-            raise Refusal(Code.NOT_ARMED, f"decision.mode is {decides}: orderd may touch nothing by itself")
+        if request.mode is not Mode.CHECK and laxest_mode(self._config.decision, repair.name) is DecisionMode.OBSERVE:
+            raise Refusal(Code.NOT_ARMED, f"decision.mode and decision.modes let {repair.name} touch nothing: orderd observes")
         target = self._view.check(request.target, repair.target)
         self._take_token(request)
         return Admitted(request=request, job=self._job(request, target, playbook), deadline_s=_deadline_s(request, repair))

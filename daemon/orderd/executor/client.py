@@ -11,13 +11,25 @@ import msgspec
 
 from orderd.errors import ExecutorError, RepairRefusedError
 from orderd.executor.channel import Channel
-from orderd.executor.messages import REPLIES, Awake, Finished, Outcome, RepairRequest, Reply, Request, Wake
+from orderd.executor.messages import (
+    REPLIES,
+    Awake,
+    Finished,
+    Outcome,
+    RepairRequest,
+    Reply,
+    Request,
+    Running,
+    RunningRepair,
+    Wake,
+    WhatRuns,
+)
 
 GRACE_S: Final = 5.0
 """How long after a repair's deadline an answer is still expected: the executor promises one within two seconds."""
 
 
-R = TypeVar("R", Awake, Finished)
+R = TypeVar("R", Awake, Running, Finished)
 OnEvent = Callable[[Reply], None]
 
 
@@ -64,6 +76,17 @@ class ExecutorClient:
             ExecutorError: it is unreachable or did not answer in time.
         """
         return await self._converse(Wake(), Awake, timeout_s, _ignore)
+
+    async def running(self, timeout_s: float = 2.0) -> tuple[RunningRepair, ...]:
+        """Ask which repairs are under way.
+
+        Args:
+            timeout_s: how long to wait for the answer.
+
+        Raises:
+            ExecutorError: it is unreachable or did not answer in time.
+        """
+        return (await self._converse(WhatRuns(), Running, timeout_s, _ignore)).repairs
 
     async def _converse(self, request: Request, last: type[R], timeout_s: float, on_event: OnEvent) -> R:
         try:

@@ -3,8 +3,8 @@
 One message is one datagram of JSON on a SOCK_SEQPACKET socket: boundaries come from the kernel, and a message that is too long,
 unknown or of another shape is refused as a whole.
 
-    orderd -> exec     RepairRequest | Wake
-    exec -> orderd     Awake | Accepted, Started, Finished       (a refusal is a Finished with outcome ``refused``)
+    orderd -> exec     RepairRequest | Wake | WhatRuns
+    exec -> orderd     Awake | Running | Accepted, Started, Finished       (a refusal is a Finished with outcome ``refused``)
     exec -> zygote     Job, then Go
     zygote -> exec     Forked, then JobDone | JobRefused
 """
@@ -103,6 +103,34 @@ class Awake(_Message, frozen=True, kw_only=True, tag="awake"):
     playbooks: int
     refused: dict[str, str]
     zygote: bool
+
+
+class WhatRuns(_Message, frozen=True, kw_only=True, tag="what_runs"):
+    """Asks which repairs are under way: an orderd that was started anew must not repair what is being repaired."""
+
+
+class RunningRepair(_Message, frozen=True, kw_only=True, tag="running_repair"):
+    """One repair under way.
+
+    Attributes:
+        repair_id: the decision it was started for.
+        playbook: its name.
+        target: ``kind:key``.
+        mode: apply or undo.
+        remaining_s: seconds until its processes are killed.
+    """
+
+    repair_id: RepairId
+    playbook: Name
+    target: str
+    mode: Mode
+    remaining_s: float
+
+
+class Running(_Message, frozen=True, kw_only=True, tag="running"):
+    """Answers WhatRuns."""
+
+    repairs: tuple[RunningRepair, ...]
 
 
 class Accepted(_Message, frozen=True, kw_only=True, tag="accepted"):
@@ -211,8 +239,8 @@ class JobDone(_Message, frozen=True, kw_only=True, tag="job_done"):
     seconds: dict[str, float]
 
 
-Request = RepairRequest | Wake
-Reply = Awake | Accepted | Started | Finished
+Request = RepairRequest | Wake | WhatRuns
+Reply = Awake | Running | Accepted | Started | Finished
 JobReply = Forked | JobDone | JobRefused
 
 REQUESTS: Final[msgspec.json.Decoder[Request]] = msgspec.json.Decoder(Request)

@@ -1,4 +1,7 @@
-"""orderd-exec: answers requests on one socket, one repair at a time, and leaves when idle. Touches sockets."""
+"""orderd-exec: answers requests on one socket and leaves when idle. Touches sockets.
+
+One repair at a time, unless their contracts cannot touch the same thing; orderd says so too, and its word is not enough.
+"""
 
 import asyncio
 import contextlib
@@ -21,11 +24,14 @@ from orderd.executor.messages import (
     Finished,
     Outcome,
     RepairRequest,
+    Running,
     Wake,
+    WhatRuns,
     cut,
 )
 from orderd.executor.sockets import peer_uid
 from orderd.executor.targets import Refusal
+from orderd.executor.underway import UnderWay
 
 REQUEST_WITHIN_S: Final = 2.0
 CONNECTIONS_MAX: Final = 8
@@ -34,7 +40,15 @@ CONNECTIONS_MAX: Final = 8
 class Server:
     """Accepts connections; each carries one request."""
 
-    def __init__(self, listener: socket.socket, admission: Admission, conductor: Conductor, *, users: frozenset[int]) -> None:
+    def __init__(
+        self,
+        listener: socket.socket,
+        admission: Admission,
+        conductor: Conductor,
+        *,
+        users: frozenset[int],
+        repairs_at_once: int = 1,
+    ) -> None:
         """Take over a listening socket.
 
         Args:
@@ -42,13 +56,14 @@ class Server:
             admission: decides what may run.
             conductor: runs it.
             users: user ids that may ask.
+            repairs_at_once: most repairs under way, where their contracts allow more than one.
         """
         listener.settimeout(0)
         self._listener = listener
         self._admission = admission
         self._conductor = conductor
         self._users = users
-        self._repairing = False
+        self._under_way = UnderWay(admission.playbooks.repairs, at_once=repairs_at_once)
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def serve(self, *, idle_s: float | None) -> None:
@@ -102,6 +117,8 @@ class Server:
         match request:
             case Wake():
                 await channel.send(await self._awake())
+            case WhatRuns():
+                await channel.send(Running(repairs=self._under_way.now()))
             case RepairRequest():
                 await self._repair(channel, request)
 
@@ -114,14 +131,11 @@ class Server:
         )
 
     async def _repair(self, channel: Channel, request: RepairRequest) -> None:
-        if self._repairing:
-            await channel.send(_refused(request.repair_id, Code.BUSY, "another repair is running; one at a time"))
-            return
-        self._repairing = True
         try:
-            finished = await self._admit_and_run(channel, request)
-        finally:
-            self._repairing = False
+            with self._under_way.one_more(request):
+                finished = await self._admit_and_run(channel, request)
+        except Refusal as refusal:
+            finished = _refused(request.repair_id, refusal.code, refusal.detail)
         _log(request, finished)
         await channel.send(finished)
 

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 import socket
+from types import SimpleNamespace
 
 import msgspec
 import pytest
@@ -164,6 +165,8 @@ class FakeConductor:
 class FakeAdmission:
     """Admits everything but ``forbidden``."""
 
+    playbooks = SimpleNamespace(repairs={})
+
     def admit(self, request: RepairRequest) -> Admitted:
         if request.playbook == "forbidden":
             raise Refusal(Code.UNKNOWN_PLAYBOOK, "no")
@@ -231,6 +234,27 @@ async def test_a_client_that_goes_away_does_not_stop_its_repair(tmp_path):
         conductor.may_finish.set()
         await asyncio.sleep(0.05)
         assert (await client.repair(_request())).outcome is Outcome.SUCCEEDED
+
+
+async def test_what_runs_is_told_while_it_runs_and_no_longer(tmp_path):
+    """An orderd that was started anew learns which repairs of its predecessor go on."""
+    async with _server(tmp_path) as (client, conductor):
+        assert await client.running() == ()
+        conductor.may_finish.clear()
+        request = _request(deadline_s=10)
+        first = asyncio.create_task(client.repair(request))
+        await asyncio.sleep(0.05)
+        (told,) = await client.running()
+        assert (told.repair_id, told.playbook, told.target, told.mode) == (
+            request.repair_id,
+            request.playbook,
+            request.target,
+            request.mode,
+        )
+        assert 9 < told.remaining_s <= 10
+        conductor.may_finish.set()
+        await first
+        assert await client.running() == ()
 
 
 async def test_a_refusal_of_the_gate_reaches_the_client(tmp_path):

@@ -98,12 +98,11 @@ def test_check_and_apply_of_one_id_both_run_once(gate):
     assert _code(gate) is Code.ALREADY_RUN
 
 
-@pytest.mark.parametrize("mode", [DecisionMode.OBSERVE, DecisionMode.APPROVE])
-def test_a_mode_in_which_people_repair_admits_checks_only(tmp_path, clock, mode):
-    """Unless decision.mode is auto nothing may be touched, whatever orderd asks for."""
+def test_a_host_that_only_observes_admits_checks_only(tmp_path, clock):
+    """While every mode is observe nothing may be touched, whatever orderd asks for."""
     rig = Rig(root=tmp_path)
     rig.add_repair("mend", "- hosts: localhost\n")
-    gate = _gate(rig, clock, mode)
+    gate = _gate(rig, clock, DecisionMode.OBSERVE)
     assert _code(gate) is Code.NOT_ARMED
     gate.admit(_request(mode=Mode.CHECK))
 
