@@ -1,10 +1,11 @@
 """What the gRPC interface needs of the running daemon. Pure; the loop implements it, tests bring a fake.
 
-Every method is called on the event loop and, but for ``explain`` and ``replay``, answers at once, from memory. ``by`` is the caller's name as the kernel or the
-certificate gave it. With ``validate_only`` everything is checked and nothing changes; the answer is what it would be.
+Every method is called on the event loop and, but for ``explain`` and ``replay``, answers at once, from memory. ``by`` is the
+caller's name as the kernel or the certificate gave it. With ``validate_only`` everything is checked and nothing changes; the
+answer is what it would be.
 
-Errors, for all: ValueError a field is not what it may be; LookupError there is no such thing; StateError it does not fit the state
-things are in (``reason`` is a stable code); JournalError it could not be made durable, so it was not done.
+Errors, for all: ValueError a field is not what it may be; LookupError there is no such thing; StateError it does not fit the
+state things are in (``reason`` is a stable code); JournalError it could not be made durable, so it was not done.
 """
 
 from typing import Protocol
@@ -118,7 +119,7 @@ class HostView(Protocol):
 
         Raises:
             LookupError: there is no such decision.
-            StateError: its window was dropped to save room (``evidence_dropped``), or too many explanations are being made (``busy``).
+            StateError: its window was dropped to save room (``evidence_dropped``), or others are being explained (``busy``).
         """
         ...
 
@@ -127,6 +128,6 @@ class HostView(Protocol):
 
         Raises:
             LookupError: there is no such decision.
-            StateError: its window was dropped to save room (``evidence_dropped``), or too many are being replayed (``busy``).
+            StateError: its window was dropped to save room (``evidence_dropped``), or others are being replayed (``busy``).
         """
         ...
