@@ -1,12 +1,14 @@
 """Diagnoses, decisions and their steps <-> protobuf. Pure.
 
 Two lossy places, both on purpose: a probability travels as float32, and a step without a duration (NaN here) is an absent field
-there.
+there. Ratings and the time left to answer are not part of a decision: they are told beside it, and only to those who ask.
 """
 
 import math
+from collections.abc import Iterable
 
 from orderd.domain.faults import Failure
+from orderd.domain.standing import Rating
 from orderd.domain.values import (
     NAN,
     Action,
@@ -77,8 +79,41 @@ def _step_from_wire(message: decision_pb2.Step, decision_id: str, field: str) ->
     )
 
 
-def decision_to_wire(record: DecisionRecord) -> decision_pb2.Decision:
-    """Return the message of a decision with everything that happened to it."""
+def _candidate_to_wire(candidate: Candidate) -> decision_pb2.Candidate:
+    return decision_pb2.Candidate(
+        repair=candidate.repair,
+        rung=candidate.rung,
+        refused_because=candidate.refused_because,
+        reason=candidate.reason or "",
+        detail=candidate.detail,
+    )
+
+
+def _candidate_from_wire(message: decision_pb2.Candidate, field: str) -> Candidate:
+    return Candidate(
+        repair=message.repair,
+        rung=message.rung,
+        refused_because=message.refused_because,
+        reason=member(Reason, message.reason, f"{field}.reason") if message.reason else None,
+        detail=message.detail,
+    )
+
+
+def rating_to_wire(rating: Rating) -> decision_pb2.Rating:
+    """Return the message of what a person thought of a decision."""
+    return decision_pb2.Rating(good=rating.good, note=rating.note, by=rating.by, at=instant_to_wire(rating.at))
+
+
+def decision_to_wire(
+    record: DecisionRecord, ratings: Iterable[Rating] = (), approval_remaining_s: float | None = None
+) -> decision_pb2.Decision:
+    """Return the message of a decision with everything that happened to it.
+
+    Args:
+        record: the decision and its steps.
+        ratings: what people thought of it, newest first.
+        approval_remaining_s: seconds left to answer; None when it waits for nobody.
+    """
     decision = record.decision
     other = decision.other_diagnosis
     return decision_pb2.Decision(
@@ -92,13 +127,13 @@ def decision_to_wire(record: DecisionRecord) -> decision_pb2.Decision:
         repair=decision.repair,
         reason=decision.reason,
         detail=decision.detail,
-        candidates=[
-            decision_pb2.Candidate(repair=c.repair, rung=c.rung, refused_because=c.refused_because) for c in decision.candidates
-        ],
+        candidates=[_candidate_to_wire(candidate) for candidate in decision.candidates],
         model_version=decision.model_version,
         provider=decision.provider,
         state=record.state,
         steps=[_step_to_wire(step) for step in record.steps],
+        approval_remaining_s=approval_remaining_s,
+        ratings=[rating_to_wire(rating) for rating in ratings],
     )
 
 
@@ -124,7 +159,7 @@ def decision_from_wire(message: decision_pb2.Decision) -> DecisionRecord:
         repair=message.repair,
         reason=member(Reason, message.reason, "reason"),
         detail=message.detail,
-        candidates=tuple(Candidate(repair=c.repair, rung=c.rung, refused_because=c.refused_because) for c in message.candidates),
+        candidates=tuple(_candidate_from_wire(c, f"candidates[{i}]") for i, c in enumerate(message.candidates)),
         model_version=message.model_version,
         provider=message.provider,
     )

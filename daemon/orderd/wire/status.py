@@ -1,28 +1,18 @@
-"""The host's status and holds -> protobuf. Pure."""
+"""The host's status -> protobuf. Pure."""
 
 import math
 from collections.abc import Iterable
 
-from orderd.domain.clock import Instant
 from orderd.domain.signals import ENTITY_SIGNALS, HOST_SIGNALS, Signal
 from orderd.domain.status import HostStatus
-from orderd.domain.values import Hold, ModelInfo
+from orderd.domain.values import ModelInfo
 from orderd.v1 import host_pb2
 from orderd.wire.scalars import entity_to_wire
+from orderd.wire.standing import approval_to_wire, denial_to_wire, hold_to_wire, pause_to_wire
 
 
 def _present(signals: Iterable[Signal], values: Iterable[float]) -> dict[str, float]:
     return {signal.name: value for signal, value in zip(signals, values, strict=True) if not math.isnan(value)}
-
-
-def hold_to_wire(hold: Hold, now: Instant) -> host_pb2.HoldStatus:
-    """Return the message of a hold, with the seconds that are left of it."""
-    return host_pb2.HoldStatus(
-        entity=entity_to_wire(hold.entity),
-        why=hold.why,
-        by=hold.by,
-        remaining_s=max(0.0, (hold.until - now.mono_ns) / 1e9),
-    )
 
 
 def _model_to_wire(model: ModelInfo) -> host_pb2.ModelStatus:
@@ -63,4 +53,13 @@ def status_to_wire(status: HostStatus) -> host_pb2.GetStatusResponse:
         open_incidents=status.open_incidents,
         telemetry_sent=status.telemetry_sent,
         telemetry_waiting=status.telemetry_waiting,
+        pause=None if status.pause is None else pause_to_wire(status.pause, status.at),
+        denials=[denial_to_wire(denial) for denial in status.denials],
+        approvals=[approval_to_wire(approval, status.at) for approval in status.approvals],
+        open_tickets=status.open_tickets,
+        reasons=status.reasons,
+        changes=status.changes,
+        budget=status.budget,
+        identity=status.identity,
+        identity_remaining_s=status.identity_remaining_s,
     )
