@@ -1,5 +1,6 @@
-"""What orderd tells the trainer: samples and decisions, batched, spooled within bounds, sent over gRPC."""
+"""What orderd tells the trainer, and what it asks: samples and decisions, batched and spooled; leases of the fleet's budget."""
 
+from orderd.telemetry.budget import Budget
 from orderd.telemetry.uplink import Uplink
 
-__all__ = ["Uplink"]
+__all__ = ["Budget", "Uplink"]
