@@ -8,11 +8,14 @@ import json
 import os
 import re
 import subprocess
+import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+
+sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1] / "scenario")]
 
 TESTS = tuple(f"T{number}" for number in range(1, 21))
 _OUT = os.environ.get("ORDERD_RELIABILITY_OUT", "")
