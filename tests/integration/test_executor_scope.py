@@ -66,6 +66,7 @@ mode = "auto"
 [executor]
 allowed_users = ["root"]
 repairs_per_minute = 600
+signed = false
 repairs_dir = "{home}/repairs"
 manifest = "{home}/repairs/manifest.json"
 """

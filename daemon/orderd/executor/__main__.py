@@ -7,6 +7,7 @@ zygote and systemd; never Ansible itself.
 import argparse
 import asyncio
 import sys
+import time
 from pathlib import Path
 from typing import Final
 
@@ -50,7 +51,7 @@ def _parser() -> argparse.ArgumentParser:
 
 async def _serve(config: Config, arguments: argparse.Namespace) -> None:
     executor = config.executor
-    playbooks = Playbooks.load(Path(executor.repairs_dir), Path(executor.manifest))
+    playbooks = Playbooks.load(executor, time.time())
     for name, reason in playbooks.refused.items():
         print(f"repair {name} refused: {reason}", file=sys.stderr, flush=True)
     ledger = Ledger(Path(executor.socket).with_name(LEDGER_FILE), per_minute=executor.repairs_per_minute)

@@ -13,12 +13,14 @@ from orderd.catalogue.contract import parse_contract
 from orderd.catalogue.load import CONTRACT_FILE, REPAIR_FILE
 from orderd.config import Config
 from orderd.config.modes import laxest_mode
+from orderd.config.schema import ExecutorConfig
 from orderd.domain.faults import Entity, EntityKind
 from orderd.domain.repairs import Repair
 from orderd.domain.values import Mode as DecisionMode
 from orderd.errors import CatalogueError
 from orderd.executor.ledger import Ledger
 from orderd.executor.messages import Code, Job, Mode, RepairRequest
+from orderd.executor.signed import load_manifest
 from orderd.executor.targets import HostView, Refusal
 
 STATE_DIR: Final = Path("/var/lib/orderd-exec")
@@ -42,21 +44,26 @@ class Playbooks:
     refused: dict[str, str]
 
     @classmethod
-    def load(cls, directory: Path, manifest_file: Path) -> Self:
-        """Load the catalogue and hold it against its manifest.
+    def load(cls, config: ExecutorConfig, now_utc_s: float) -> Self:
+        """Load the catalogue and hold it against its manifest, which the fleet's owner has signed.
 
         Without a usable manifest every repair is refused, by name and with that reason; the executor answers all the same.
+
+        Args:
+            config: where catalogue, manifest, keys and version floor are.
+            now_utc_s: seconds since 1970, UTC; signed things may expire.
 
         Raises:
             CatalogueError: there is no catalogue.
         """
+        directory = Path(config.repairs_dir)
         found = load_repairs(directory)
         refused = dict(found.refused)
         repairs: dict[str, Repair] = {}
         try:
-            files = manifest.load(manifest_file)
+            files = load_manifest(config, now_utc_s)
         except CatalogueError as error:
-            files = manifest.Manifest(version=1, files={})
+            files = manifest.Manifest(version=2, files={})
             refused |= dict.fromkeys(found.repairs, str(error))
         for name in found.repairs.keys() - refused.keys():
             try:

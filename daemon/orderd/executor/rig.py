@@ -133,7 +133,7 @@ class Rig:
             "work_dir": self.work_dir,
         }
         lines = "".join(f'{key} = "{path}"\n' for key, path in paths.items())
-        return f"{self.config}\n[executor]\n{self.executor_config}{lines}"
+        return f"{self.config}\n[executor]\nsigned = false\n{self.executor_config}{lines}"
 
 
 def _listens(path: Path) -> bool:

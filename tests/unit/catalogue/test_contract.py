@@ -143,7 +143,7 @@ def test_a_manifest_holds_what_a_repair_may_use_and_nothing_else(tmp_path):
     assert files["library/module.py"] == manifest.sha256(b"pass\n")
 
 
-@pytest.mark.parametrize("text", ["", "{}", '{"version": 2, "files": {}}', '{"version": 1, "files": {"a": "short"}}'])
+@pytest.mark.parametrize("text", ["", "{}", '{"version": 3, "files": {}}', '{"version": 1, "files": {"a": "short"}}'])
 def test_a_broken_manifest_is_refused_with_the_remedy(tmp_path, text):
     """The refusal says how to write a good one."""
     (tmp_path / "manifest.json").write_text(text)

@@ -50,9 +50,13 @@ def _gate(rig: Rig, clock: Clock, mode: DecisionMode) -> Admission:
         decision=DecisionConfig(mode=mode),
         executor=ExecutorConfig(repairs_per_minute=2, repairs_dir=str(rig.repairs)),
     )
-    playbooks = Playbooks.load(rig.repairs, manifest.write(rig.repairs))
+    playbooks = _playbooks(rig, manifest.write(rig.repairs))
     ledger = Ledger(rig.root / "ledger.json", per_minute=2, monotonic=clock)
     return Admission(config, playbooks, ledger)
+
+
+def _playbooks(rig: Rig, file: Path) -> Playbooks:
+    return Playbooks.load(ExecutorConfig(repairs_dir=str(rig.repairs), manifest=str(file), signed=False), 0.0)
 
 
 def _request(**changes) -> RepairRequest:
@@ -114,7 +118,7 @@ def test_a_contract_changed_after_the_manifest_is_refused_by_name(tmp_path, cloc
     file = manifest.write(rig.repairs)
     contract = rig.repairs / "mend" / "contract.yml"
     contract.write_text(contract.read_text().replace("deadline_s: 10.0", "deadline_s: 300"))
-    playbooks = Playbooks.load(rig.repairs, file)
+    playbooks = _playbooks(rig, file)
     assert "differs from the manifest" in playbooks.refused["mend"]
     gate = Admission(Config(), playbooks, Ledger(tmp_path / "ledger.json", per_minute=1, monotonic=clock))
     assert _code(gate) is Code.PLAYBOOK_REFUSED
@@ -144,7 +148,7 @@ def test_a_ledger_that_cannot_be_written_stops_the_repair(tmp_path, clock):
     rig = Rig(root=tmp_path / "rig")
     rig.add_repair("mend", "- hosts: localhost\n")
     (tmp_path / "file").write_text("")
-    playbooks = Playbooks.load(rig.repairs, manifest.write(rig.repairs))
+    playbooks = _playbooks(rig, manifest.write(rig.repairs))
     ledger = Ledger(tmp_path / "file" / "ledger.json", per_minute=1, monotonic=clock)
     gate = Admission(Config(decision=DecisionConfig(mode=DecisionMode.AUTO)), playbooks, ledger)
     assert _code(gate) is Code.NOT_RECORDED
@@ -242,6 +246,6 @@ def test_without_a_manifest_every_repair_is_refused_by_name(tmp_path):
     """The executor answers and says what is missing; it runs nothing it has no hash of."""
     rig = Rig(root=tmp_path)
     rig.add_repair("mend", "- hosts: localhost\n")
-    playbooks = Playbooks.load(rig.repairs, tmp_path / "none.json")
+    playbooks = _playbooks(rig, tmp_path / "none.json")
     assert playbooks.repairs == {}
     assert "none.json: cannot be read" in playbooks.refused["mend"]
