@@ -266,7 +266,7 @@ def test_a_damaged_page_is_an_error_with_a_remedy(path, make_decision):
 
 def test_the_journal_keeps_room_inside_itself(journal, path):
     """The reserve is real blocks of the file and of its log, not holes."""
-    assert journal._reserve.free_pages() * 4096 >= RESERVE_BYTES * 0.9
+    assert journal._writer.reserve.free_pages() * 4096 >= RESERVE_BYTES * 0.9
     log = path.with_name(path.name + "-wal")
     assert min(path.stat().st_blocks, log.stat().st_blocks) * 512 >= RESERVE_BYTES * 0.9
 
@@ -282,4 +282,4 @@ def test_the_reserve_is_filled_again_after_it_was_used(journal, make_decision):
     """A journal that has grown into its reserve makes a new one once there is space."""
     for number in range(1, CHECK_EVERY + 1):
         journal.record(make_decision(number, detail="x" * 20_000))
-    assert journal._reserve.free_pages() * 4096 >= RESERVE_BYTES * 0.9
+    assert journal._writer.reserve.free_pages() * 4096 >= RESERVE_BYTES * 0.9

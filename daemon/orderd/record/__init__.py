@@ -7,6 +7,7 @@ watchers of changes.
 from orderd.record.hub import DecisionHub
 from orderd.record.ids import DecisionIds
 from orderd.record.journal import Journal
+from orderd.record.kept import KeptState
 from orderd.record.reader import JournalReader
 
-__all__ = ["DecisionHub", "DecisionIds", "Journal", "JournalReader"]
+__all__ = ["DecisionHub", "DecisionIds", "Journal", "JournalReader", "KeptState"]

@@ -9,8 +9,8 @@ import threading
 from pathlib import Path
 from typing import Final, Self
 
-from orderd.domain.values import DecisionRecord
-from orderd.record import rows, schema
+from orderd.domain.values import DecisionRecord, Evidence
+from orderd.record import evidence, rows, schema
 from orderd.record.trouble import journal_errors
 
 PAGE_MAX: Final = 1000
@@ -72,6 +72,15 @@ class JournalReader:
             JournalError: the file cannot be read.
         """
         return next(iter(self._select("WHERE decision_id = ?", (decision_id,))), None)
+
+    def evidence(self, decision_id: str) -> Evidence | None:
+        """Return what a decision was made from, None when it was dropped to save room, or never recorded.
+
+        Raises:
+            JournalError: the file cannot be read.
+        """
+        with self._lock, journal_errors(self._path, "read it"):
+            return evidence.select(self._connection, decision_id)
 
     def page(self, limit: int, before_id: str = "", failure: str = "", action: str = "") -> list[DecisionRecord]:
         """Return decisions, newest first.

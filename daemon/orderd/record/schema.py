@@ -55,7 +55,25 @@ CREATE TRIGGER steps_are_kept BEFORE UPDATE ON steps
 BEGIN SELECT RAISE(ABORT, 'steps are never changed'); END;
 """
 
-MIGRATIONS: Final = (_V1,)
+_V2: Final = """
+CREATE TABLE evidence (
+    decision_id TEXT NOT NULL UNIQUE REFERENCES decisions (decision_id),
+    facts       BLOB NOT NULL,
+    scores      BLOB,
+    window      BLOB
+);
+
+CREATE TABLE kept (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    kind   TEXT NOT NULL,
+    key    TEXT NOT NULL,
+    body   BLOB NOT NULL,
+    UNIQUE (kind, key)
+);
+CREATE INDEX kept_oldest ON kept (kind, number);
+"""
+
+MIGRATIONS: Final = (_V1, _V2)
 """Script n takes a file from version n to n + 1."""
 
 
