@@ -1,10 +1,14 @@
 """Values that many tests need: decisions, steps, and a clock that obeys."""
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import pytest
+
+sys.path.insert(0, str(Path(__file__).parent / "support"))
 
 from orderd.domain.clock import Instant
 from orderd.domain.faults import Entity, Failure
