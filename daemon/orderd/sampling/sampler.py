@@ -72,6 +72,11 @@ class Sampler:
         self._runs = [CollectorRun(collector) for collector in self._collectors()]
         self._declared = self._declared_entities()
 
+    @property
+    def systemd(self) -> Systemd:
+        """Return what hears systemd, for the other senses that listen to it."""
+        return self._systemd
+
     async def start(self) -> None:
         """Start watching; returns once the units are known, or a second later without them."""
         self._tasks = [asyncio.create_task(coroutine) for coroutine in self._background()]

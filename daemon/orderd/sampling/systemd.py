@@ -28,12 +28,20 @@ _BUS = "org.freedesktop.DBus"
 
 WAKING: Final = frozenset({"ActiveState", "SubState", "LoadState", "UnitFileState", "Result", "NRestarts", "Job", "DropInPaths"})
 """Properties whose change is worth a sample at once."""
-KEPT: Final = WAKING | {"ControlGroup", "MainPID", "ActiveEnterTimestampMonotonic"}
+KEPT: Final = (
+    WAKING
+    | {"ControlGroup", "MainPID", "ActiveEnterTimestampMonotonic"}
+    | {"Names", "PartOf", "BindsTo", "Requires", "Requisite"}
+)
+
+Listener = Callable[[str, Mapping[str, Any]], None]
+"""Is told a unit and what systemd said changed of it, or an empty name when unit files changed or are being read again."""
 
 CALL_TIMEOUT_S = 2.0
 REFRESH_EVERY_S = 5.0
 STALE_S = 3 * REFRESH_EVERY_S
 _SETTLE_S = 0.05
+_FILES_MEMBERS = frozenset({"UnitFilesChanged", "Reloading"})
 _RECONNECT_S_MIN = 0.25
 _RECONNECT_S_MAX = 5.0
 
@@ -74,6 +82,8 @@ class Systemd:
         self._signalled: dict[str, set[str]] = {unit: set() for unit in units}
         self._dirty: set[str] = set()
         self._resubscribe = False
+        self._listeners: list[Listener] = []
+        self._bus: MessageBus | None = None
         self._stir = asyncio.Event()
         self._ready = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -84,6 +94,26 @@ class Systemd:
         if time.monotonic() - self._confirmed_s.get(unit, float("-inf")) > STALE_S:
             return None
         return self._properties.get(unit)
+
+    def listen(self, listener: Listener) -> None:
+        """Have ``listener`` called at once, before anything else happens, whenever systemd announces something."""
+        self._listeners.append(listener)
+
+    async def call(self, path: str, interface: str, member: str, signature: str = "", body: Sequence[Any] = ()) -> Sequence[Any]:
+        """Ask systemd something; returns the body of its answer.
+
+        Raises:
+            DBusError: it answered with an error.
+            TimeoutError: it did not answer in CALL_TIMEOUT_S.
+            ConnectionError: there is no connection to it at the moment.
+        """
+        if self._bus is None:
+            msg = "no connection to systemd"
+            raise ConnectionError(msg)
+        message = Message(
+            destination=_SYSTEMD, path=path, interface=interface, member=member, signature=signature, body=list(body)
+        )
+        return (await _send(self._bus, message)).body
 
     async def start(self, patience_s: float = 1.0) -> None:
         """Connect in the background; return when the units are known, or after ``patience_s`` without a bus."""
@@ -128,9 +158,11 @@ class Systemd:
             closed.add_done_callback(self._closed)
             await self._subscribe(bus)
             self.connections += 1
+            self._bus = bus
             _log.info("subscribed to %d units", len(self._path_of))
             await self._keep_current(bus, closed)
         finally:
+            self._bus = None
             bus.disconnect()
 
     async def _subscribe(self, bus: MessageBus) -> None:
@@ -188,6 +220,8 @@ class Systemd:
     def _on_message(self, message: Message) -> None:
         if message.message_type is not MessageType.SIGNAL:
             return
+        if message.member in _FILES_MEMBERS:
+            self._announce("", {})
         if message.member == "PropertiesChanged":
             self._on_properties(message)
         elif message.member == "UnitFilesChanged":
@@ -201,6 +235,10 @@ class Systemd:
             self._resubscribe = True
             self._ask_all_again()
 
+    def _announce(self, unit: str, changed: Mapping[str, Any]) -> None:
+        for listener in self._listeners:
+            listener(unit, changed)
+
     def _ask_all_again(self) -> None:
         self._dirty.update(self._path_of)
         self._stir.set()
@@ -211,6 +249,7 @@ class Systemd:
             return
         _, changed, _ = message.body
         values = {name: variant.value for name, variant in changed.items() if name in KEPT}
+        self._announce(unit, values)
         self._signalled[unit].update(values)
         self._dirty.add(unit)
         self._stir.set()
@@ -247,6 +286,10 @@ async def _call(bus: MessageBus, destination: str, path: str, interface: str, me
     message = Message(
         destination=destination, path=path, interface=interface, member=member, signature="s" * len(body), body=list(body)
     )
+    return await _send(bus, message)
+
+
+async def _send(bus: MessageBus, message: Message) -> Message:
     async with asyncio.timeout(CALL_TIMEOUT_S):
         reply = await bus.call(message)
     if reply.message_type is MessageType.ERROR:
