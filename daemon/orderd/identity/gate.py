@@ -24,6 +24,7 @@ Context = grpc.aio.ServicerContext[Any, Any]
 Table = Mapping[str, Collection[Role]]
 Who = Callable[[Context], Awaitable[Caller]]
 Check = Callable[[Caller, Any], None]
+Refuse = Callable[[Context, Exception], Awaitable[None]]
 
 LOG = logging.getLogger(__name__)
 
@@ -41,21 +42,36 @@ def _nothing(_caller: Caller, _request: Any) -> None:
     """Let every request pass."""
 
 
+async def _abort(context: Context, error: Exception) -> None:
+    known = isinstance(error, NotAllowedError)
+    await context.abort(grpc.StatusCode.PERMISSION_DENIED if known else grpc.StatusCode.UNAUTHENTICATED, str(error))
+
+
 class Gate(grpc.aio.ServerInterceptor):
     """Refuses what the table does not allow."""
 
-    def __init__(self, table: Table, who: Who, *, check: Check = _nothing, utc: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        table: Table,
+        who: Who,
+        *,
+        check: Check = _nothing,
+        refuse: Refuse = _abort,
+        utc: Callable[[], float] = time.time,
+    ) -> None:
         """Guard a server.
 
         Args:
             table: full method name, ``/package.Service/Method``, to the roles any of which is needed.
             who: names the caller; IdentityError: it is nobody, NotAllowedError: it is somebody who may not come this way.
             check: looks at every request of an admitted caller; NotAllowedError refuses it.
+            refuse: ends a call for a NotAllowedError (PERMISSION_DENIED) or an IdentityError (UNAUTHENTICATED).
             utc: seconds since 1970, against which certificates end.
         """
         self._table = table
         self._who = who
         self._check = check
+        self._end = refuse
         self._utc = utc
         self._logged = 0.0
         self.refused: Counter[str] = Counter()
@@ -112,7 +128,7 @@ class Gate(grpc.aio.ServerInterceptor):
             except TimeoutError:
                 if not scope.expired():
                     raise
-                await self._refuse(method, context, grpc.StatusCode.UNAUTHENTICATED, _ended(admitted))
+                await self._refuse(method, context, _ended(admitted))
 
         return answer
 
@@ -130,7 +146,7 @@ class Gate(grpc.aio.ServerInterceptor):
             except TimeoutError:
                 if not scope.expired():
                     raise
-                await self._refuse(method, context, grpc.StatusCode.UNAUTHENTICATED, _ended(admitted))
+                await self._refuse(method, context, _ended(admitted))
             else:
                 yield item
 
@@ -142,15 +158,12 @@ class Gate(grpc.aio.ServerInterceptor):
     async def _admit(self, method: str, context: Context) -> Caller:
         try:
             found = await self._who(context)
-        except IdentityError as error:
-            return await self._refuse(method, context, grpc.StatusCode.UNAUTHENTICATED, str(error))
-        except NotAllowedError as error:
-            return await self._refuse(method, context, grpc.StatusCode.PERMISSION_DENIED, str(error))
-        needed = self._table.get(method, ())
-        if not any(found.role.may(role) for role in needed):
-            words = " or ".join(role.name.lower() for role in needed) or "nobody's"
-            why = f"{found.name} has the role {found.role.name.lower()}; {method} needs the role {words}"
-            return await self._refuse(method, context, grpc.StatusCode.PERMISSION_DENIED, why)
+            needed = self._table.get(method, ())
+            if not any(found.role.may(role) for role in needed):
+                words = " or ".join(role.name.lower() for role in needed) or "nobody has"
+                raise NotAllowedError(f"{found.name} has the role {found.role.name.lower()}; {method} needs the role {words}")
+        except (IdentityError, NotAllowedError) as error:
+            return await self._refuse(method, context, error)
         _caller.set(found)
         return found
 
@@ -161,21 +174,22 @@ class Gate(grpc.aio.ServerInterceptor):
         try:
             self._check(admitted, request)
         except NotAllowedError as error:
-            await self._refuse(method, context, grpc.StatusCode.PERMISSION_DENIED, str(error))
+            await self._refuse(method, context, error)
         return request
 
     async def _each(self, method: str, admitted: Caller, requests: AsyncIterable[Any], context: Context) -> AsyncGenerator[Any]:
         async for request in requests:
             yield await self._looked_at(method, admitted, request, context)
 
-    async def _refuse(self, method: str, context: Context, code: grpc.StatusCode, why: str) -> Any:
+    async def _refuse(self, method: str, context: Context, error: Exception) -> Any:
         self.refused[method] += 1
         now = time.monotonic()
         if now - self._logged >= _LOG_EVERY_S:
             self._logged = now
-            LOG.warning("refused %s: %s: %s", method, code.name, why)
-        await context.abort(code, why)
+            LOG.warning("refused %s: %s", method, error)
+        await self._end(context, error)
+        raise AssertionError  # pragma: no cover - ending the call has raised
 
 
-def _ended(admitted: Caller) -> str:
-    return f"the certificate of {admitted.name} has expired: renew it and connect again"
+def _ended(admitted: Caller) -> IdentityError:
+    return IdentityError(f"the certificate of {admitted.name} has expired: renew it and connect again")

@@ -1,50 +1,53 @@
 """Who is calling: the kernel's word, carried past gRPC. Listens on a unix socket and connects to another.
 
 gRPC for Python does not pass on SO_PEERCRED, but it does pass on the name a client's socket is bound to. So the public socket
-is accepted here, the kernel is asked who connected, and the bytes are relayed to gRPC's own socket from a socket whose abstract
-name says so. gRPC's own socket lies in a folder that only orderd can enter, so nobody else can bring a name of their own
-choosing.
+is accepted here, the kernel is asked who connected and with which groups, and the bytes are relayed to gRPC's own socket from a
+socket whose abstract name says which connection it is. gRPC's own socket lies in a folder that only orderd can enter, so nobody
+else can bring a name of their own choosing.
 """
 
 import asyncio
 import contextlib
-import pwd
 import re
 import secrets
 import socket
 import struct
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-_NAME: Final = re.compile(r"unix-abstract:orderd-peer-(?P<uid>\d+)-(?P<pid>\d+)-[0-9a-f]+")
+_NAME: Final = re.compile(r"unix-abstract:(?P<name>orderd-peer-\d+-\d+-[0-9a-f]+)")
 _CHUNK_BYTES: Final = 64 << 10
 _UCRED: Final = struct.Struct("3i")
-_NAME_LOOKUP_S: Final = 0.5
-"""The user database may sit behind the very network that is broken."""
+_SO_PEERGROUPS: Final = 59
+"""Not in the socket module; asm-generic/socket.h, Linux 4.13 and later."""
+_GROUPS_BYTES_MAX: Final = 1024
+"""The longest answer Python takes: 256 groups."""
 
 
-def _credentials(peer: socket.socket) -> tuple[int, int]:
-    pid, uid, _gid = _UCRED.unpack(peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size))
-    return uid, pid
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LocalPeer:
+    """Who connected, as the kernel knew it at that moment.
 
-
-async def describe(peer: str) -> str:
-    """Return who called, for records: ``alice (uid 1000)``.
-
-    Args:
-        peer: ``context.peer()`` of a call that came through the relay.
-
-    Returns:
-        User name and id; the id alone when the name cannot be found in time; ``unknown`` for a call that came another way.
+    Attributes:
+        uid: user.
+        pid: process.
+        groups: the process's group and its supplementary groups.
     """
-    found = _NAME.fullmatch(peer)
-    if found is None:
-        return "unknown"
-    uid = int(found["uid"])
-    with contextlib.suppress(KeyError, TimeoutError):
-        entry = await asyncio.wait_for(asyncio.to_thread(pwd.getpwuid, uid), _NAME_LOOKUP_S)
-        return f"{entry.pw_name} (uid {uid})"
-    return f"uid {uid}"
+
+    uid: int
+    pid: int
+    groups: frozenset[int]
+
+
+def _credentials(peer: socket.socket) -> LocalPeer:
+    pid, uid, gid = _UCRED.unpack(peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size))
+    others: tuple[int, ...] = ()
+    # A kernel or a sandbox without the option, or more groups than fit: the group of the process alone counts.
+    with contextlib.suppress(OSError):
+        raw = peer.getsockopt(socket.SOL_SOCKET, _SO_PEERGROUPS, _GROUPS_BYTES_MAX)
+        others = struct.unpack(f"{len(raw) // 4}I", raw)
+    return LocalPeer(uid=uid, pid=pid, groups=frozenset((gid, *others)))
 
 
 async def _copy(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
@@ -70,6 +73,19 @@ class PeerRelay:
         self._connections_max = connections_max
         self._tasks: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server | None = None
+        self._peers: dict[str, LocalPeer] = {}
+
+    def peer(self, name: str) -> LocalPeer | None:
+        """Return who is behind a connection.
+
+        Args:
+            name: ``context.peer()`` of a call.
+
+        Returns:
+            The kernel's word; None for a call that came another way.
+        """
+        found = _NAME.fullmatch(name)
+        return self._peers.get(found["name"]) if found else None
 
     async def start(self, listener: socket.socket) -> None:
         """Begin to accept on a bound socket."""
@@ -92,16 +108,19 @@ class PeerRelay:
         task.add_done_callback(self._tasks.discard)
 
     async def _relay(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        uid, pid = _credentials(writer.get_extra_info("socket"))
+        found = _credentials(writer.get_extra_info("socket"))
+        name = f"orderd-peer-{found.uid}-{found.pid}-{secrets.token_hex(8)}"
+        self._peers[name] = found
         try:
             with contextlib.suppress(OSError):
-                inner_reader, inner_writer = await self._connect(f"orderd-peer-{uid}-{pid}-{secrets.token_hex(8)}")
+                inner_reader, inner_writer = await self._connect(name)
                 try:
                     await asyncio.gather(_copy(reader, inner_writer), _copy(inner_reader, writer))
                 finally:
                     inner_writer.close()
         finally:
             writer.close()
+            del self._peers[name]
 
     async def _connect(self, name: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         inner = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK)
@@ -112,3 +131,9 @@ class PeerRelay:
         except BaseException:
             inner.close()
             raise
+
+
+async def describe(peer: str) -> str:
+    """Return who called, by number; ``auth.caller`` says more."""
+    found = _NAME.fullmatch(peer)
+    return f"uid {found['name'].split('-')[2]}" if found else "unknown"
