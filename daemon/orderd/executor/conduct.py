@@ -38,9 +38,10 @@ class Conductor:
         self._zygote_socket = zygote_socket
         self._scopes = scopes
         self._settled = False
+        self._stuck: set[str] = set()
 
     async def settle(self) -> None:
-        """End what an earlier executor left running; nothing is started before this has succeeded once.
+        """End what an earlier executor left running, and what would not end before; nothing is started before this has succeeded.
 
         Raises:
             ExecutorError: systemd cannot be asked, or something is still running.
@@ -48,6 +49,9 @@ class Conductor:
         if not self._settled:
             await self._scopes.end_all()
             self._settled = True
+        for scope in sorted(self._stuck):
+            await self._scopes.end(scope, 0)
+            self._stuck.discard(scope)
 
     async def zygote_listens(self) -> bool:
         """Tell whether the warm Ansible process answers."""
@@ -85,11 +89,19 @@ class Conductor:
                 await channel.send(Go())
                 reply = await self._reply(channel, run)
             finally:
-                await self._scopes.end(scope, pid)
+                await self._end(scope, pid)
                 run.lap("end")
         finally:
             channel.close()
         return run.judge(reply)
+
+    async def _end(self, scope: str, pid: int) -> None:
+        try:
+            await self._scopes.end(scope, pid)
+        except ExecutorError:
+            if scope:
+                self._stuck.add(scope)
+            raise
 
     async def _connect(self) -> Channel:
         try:

@@ -43,6 +43,7 @@ class FakeScopes:
     def __init__(self, *, adopts=True, settles=True) -> None:
         self.adopts = adopts
         self.settles = settles
+        self.survives = False
         self.ended: list[str] = []
 
     async def adopt(self, name: str, pid: int, deadline_s: float) -> str:
@@ -52,6 +53,8 @@ class FakeScopes:
 
     async def end(self, scope: str, pid: int) -> None:
         self.ended.append(scope)
+        if self.survives:
+            raise ExecutorError("processes survive")
 
     async def end_all(self) -> None:
         if not self.settles:
@@ -139,6 +142,33 @@ async def test_a_process_that_cannot_be_held_is_never_released(tmp_path, scopes)
     finished, zygote = await _conduct(tmp_path, DONE, FakeScopes(**scopes))
     assert (finished.outcome, finished.code) == (Outcome.REFUSED, Code.SCOPE_FAILED)
     assert not zygote.released
+
+
+async def test_no_repair_starts_before_what_would_not_end_has_ended(tmp_path):
+    """A process in uninterruptible sleep holds back the next repair until it is gone, and nothing else of orderd."""
+    scopes = FakeScopes()
+    scopes.survives = True
+    conductor = Conductor(str(tmp_path / "z.sock"), scopes)
+
+    async def run(reply) -> Finished:
+        zygote = FakeZygote(str(tmp_path / "z.sock"), reply)
+        serving = asyncio.create_task(zygote.serve())
+
+        async def started(_message) -> None: ...
+
+        finished = await conductor.run(_admitted(), started)
+        serving.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await serving
+        zygote.sock.close()
+        (tmp_path / "z.sock").unlink(missing_ok=True)
+        return finished
+
+    assert (await run(DONE)).code is Code.SCOPE_FAILED
+    assert (await run(DONE)).outcome is Outcome.REFUSED
+    scopes.survives = False
+    assert (await run(DONE)).outcome is Outcome.SUCCEEDED
+    assert scopes.ended == ["r1.scope"] * 4
 
 
 async def test_no_zygote_is_a_refusal_with_its_own_code(tmp_path):
