@@ -158,14 +158,17 @@ class Gate(grpc.aio.ServerInterceptor):
     async def _admit(self, method: str, context: Context) -> Caller:
         try:
             found = await self._who(context)
-            needed = self._table.get(method, ())
-            if not any(found.role.may(role) for role in needed):
-                words = " or ".join(role.name.lower() for role in needed) or "nobody has"
-                raise NotAllowedError(f"{found.name} has the role {found.role.name.lower()}; {method} needs the role {words}")
+            self._allowed(method, found)
         except (IdentityError, NotAllowedError) as error:
             return await self._refuse(method, context, error)
         _caller.set(found)
         return found
+
+    def _allowed(self, method: str, found: Caller) -> None:
+        needed = self._table.get(method, ())
+        if not any(found.role.may(role) for role in needed):
+            words = " or ".join(role.name.lower() for role in needed) or "that nobody has"
+            raise NotAllowedError(f"{found.name} has the role {found.role.name.lower()}; {method} needs the role {words}")
 
     async def _looked_at(self, method: str, admitted: Caller, request: Any, context: Context) -> Any:
         """Return the request, or a stream of requests, every one of which is checked."""

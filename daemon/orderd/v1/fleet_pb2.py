@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15orderd/v1/fleet.proto\x12\torderd.v1\":\n\x0c\x45nrolRequest\x12\r\n\x05token\x18\x01 \x01(\t\x12\x1b\n\x13\x63\x65rtificate_request\x18\x02 \x01(\x0c\"7\n\rEnrolResponse\x12\x13\n\x0b\x63\x65rtificate\x18\x01 \x01(\t\x12\x11\n\tauthority\x18\x02 \x01(\t\"+\n\x0cRenewRequest\x12\x1b\n\x13\x63\x65rtificate_request\x18\x01 \x01(\x0c\"7\n\rRenewResponse\x12\x13\n\x0b\x63\x65rtificate\x18\x01 \x01(\t\x12\x11\n\tauthority\x18\x02 \x01(\t\"5\n\x13\x41\x63quireLeaseRequest\x12\x0f\n\x07host_id\x18\x01 \x01(\t\x12\r\n\x05group\x18\x02 \x01(\t\"]\n\x14\x41\x63quireLeaseResponse\x12\x0f\n\x07granted\x18\x01 \x01(\x08\x12\x10\n\x08lease_id\x18\x02 \x01(\t\x12\x12\n\nduration_s\x18\x03 \x01(\x01\x12\x0e\n\x06\x64\x65tail\x18\x04 \x01(\t\"8\n\x13ReleaseLeaseRequest\x12\x0f\n\x07host_id\x18\x01 \x01(\t\x12\x10\n\x08lease_id\x18\x02 \x01(\t\"\x16\n\x14ReleaseLeaseResponse2\x8a\x01\n\x10\x45nrolmentService\x12:\n\x05\x45nrol\x12\x17.orderd.v1.EnrolRequest\x1a\x18.orderd.v1.EnrolResponse\x12:\n\x05Renew\x12\x17.orderd.v1.RenewRequest\x1a\x18.orderd.v1.RenewResponse2\xb1\x01\n\rBudgetService\x12O\n\x0c\x41\x63quireLease\x12\x1e.orderd.v1.AcquireLeaseRequest\x1a\x1f.orderd.v1.AcquireLeaseResponse\x12O\n\x0cReleaseLease\x12\x1e.orderd.v1.ReleaseLeaseRequest\x1a\x1f.orderd.v1.ReleaseLeaseResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15orderd/v1/fleet.proto\x12\torderd.v1\"K\n\x0c\x45nrolRequest\x12\r\n\x05token\x18\x01 \x01(\t\x12\x1b\n\x13\x63\x65rtificate_request\x18\x02 \x01(\x0c\x12\x0f\n\x07host_id\x18\x03 \x01(\t\"7\n\rEnrolResponse\x12\x13\n\x0b\x63\x65rtificate\x18\x01 \x01(\t\x12\x11\n\tauthority\x18\x02 \x01(\t\"+\n\x0cRenewRequest\x12\x1b\n\x13\x63\x65rtificate_request\x18\x01 \x01(\x0c\"7\n\rRenewResponse\x12\x13\n\x0b\x63\x65rtificate\x18\x01 \x01(\t\x12\x11\n\tauthority\x18\x02 \x01(\t\"5\n\x13\x41\x63quireLeaseRequest\x12\x0f\n\x07host_id\x18\x01 \x01(\t\x12\r\n\x05group\x18\x02 \x01(\t\"]\n\x14\x41\x63quireLeaseResponse\x12\x0f\n\x07granted\x18\x01 \x01(\x08\x12\x10\n\x08lease_id\x18\x02 \x01(\t\x12\x12\n\nduration_s\x18\x03 \x01(\x01\x12\x0e\n\x06\x64\x65tail\x18\x04 \x01(\t\"8\n\x13ReleaseLeaseRequest\x12\x0f\n\x07host_id\x18\x01 \x01(\t\x12\x10\n\x08lease_id\x18\x02 \x01(\t\"\x16\n\x14ReleaseLeaseResponse2\x8a\x01\n\x10\x45nrolmentService\x12:\n\x05\x45nrol\x12\x17.orderd.v1.EnrolRequest\x1a\x18.orderd.v1.EnrolResponse\x12:\n\x05Renew\x12\x17.orderd.v1.RenewRequest\x1a\x18.orderd.v1.RenewResponse2\xb1\x01\n\rBudgetService\x12O\n\x0c\x41\x63quireLease\x12\x1e.orderd.v1.AcquireLeaseRequest\x1a\x1f.orderd.v1.AcquireLeaseResponse\x12O\n\x0cReleaseLease\x12\x1e.orderd.v1.ReleaseLeaseRequest\x1a\x1f.orderd.v1.ReleaseLeaseResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,23 +32,23 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'orderd.v1.fleet_pb2', _glob
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_ENROLREQUEST']._serialized_start=36
-  _globals['_ENROLREQUEST']._serialized_end=94
-  _globals['_ENROLRESPONSE']._serialized_start=96
-  _globals['_ENROLRESPONSE']._serialized_end=151
-  _globals['_RENEWREQUEST']._serialized_start=153
-  _globals['_RENEWREQUEST']._serialized_end=196
-  _globals['_RENEWRESPONSE']._serialized_start=198
-  _globals['_RENEWRESPONSE']._serialized_end=253
-  _globals['_ACQUIRELEASEREQUEST']._serialized_start=255
-  _globals['_ACQUIRELEASEREQUEST']._serialized_end=308
-  _globals['_ACQUIRELEASERESPONSE']._serialized_start=310
-  _globals['_ACQUIRELEASERESPONSE']._serialized_end=403
-  _globals['_RELEASELEASEREQUEST']._serialized_start=405
-  _globals['_RELEASELEASEREQUEST']._serialized_end=461
-  _globals['_RELEASELEASERESPONSE']._serialized_start=463
-  _globals['_RELEASELEASERESPONSE']._serialized_end=485
-  _globals['_ENROLMENTSERVICE']._serialized_start=488
-  _globals['_ENROLMENTSERVICE']._serialized_end=626
-  _globals['_BUDGETSERVICE']._serialized_start=629
-  _globals['_BUDGETSERVICE']._serialized_end=806
+  _globals['_ENROLREQUEST']._serialized_end=111
+  _globals['_ENROLRESPONSE']._serialized_start=113
+  _globals['_ENROLRESPONSE']._serialized_end=168
+  _globals['_RENEWREQUEST']._serialized_start=170
+  _globals['_RENEWREQUEST']._serialized_end=213
+  _globals['_RENEWRESPONSE']._serialized_start=215
+  _globals['_RENEWRESPONSE']._serialized_end=270
+  _globals['_ACQUIRELEASEREQUEST']._serialized_start=272
+  _globals['_ACQUIRELEASEREQUEST']._serialized_end=325
+  _globals['_ACQUIRELEASERESPONSE']._serialized_start=327
+  _globals['_ACQUIRELEASERESPONSE']._serialized_end=420
+  _globals['_RELEASELEASEREQUEST']._serialized_start=422
+  _globals['_RELEASELEASEREQUEST']._serialized_end=478
+  _globals['_RELEASELEASERESPONSE']._serialized_start=480
+  _globals['_RELEASELEASERESPONSE']._serialized_end=502
+  _globals['_ENROLMENTSERVICE']._serialized_start=505
+  _globals['_ENROLMENTSERVICE']._serialized_end=643
+  _globals['_BUDGETSERVICE']._serialized_start=646
+  _globals['_BUDGETSERVICE']._serialized_end=823
 # @@protoc_insertion_point(module_scope)
