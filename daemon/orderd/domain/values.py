@@ -320,7 +320,7 @@ class ModelInfo:
 
     Attributes:
         loaded: whether it answers.
-        why: why not, empty when loaded.
+        why: why not; when loaded, why it is not the installed one, empty otherwise.
         version: of the model's manifest.
         sha256: of model.onnx.
         provider: first of session.get_providers().

@@ -24,8 +24,8 @@ _FIRST_PASSED_FD = 3
 def listen(path: str) -> socket.socket:
     """Return the stream socket systemd passed, else one bound to ``path``.
 
-    Anyone on the host may connect: a question has no side effects and the answer is no secret. The folder (RuntimeDirectory)
-    decides who can replace the socket.
+    Its own user and group may connect, and orderd is in that group: a question has no side effects, but a LOAD has. The folder
+    (RuntimeDirectory) decides who can replace the socket.
     """
     if os.environ.get("LISTEN_PID") == str(os.getpid()) and os.environ.get("LISTEN_FDS") == "1":
         os.set_inheritable(_FIRST_PASSED_FD, False)  # noqa: FBT003  no keyword exists
@@ -33,8 +33,11 @@ def listen(path: str) -> socket.socket:
     Path(path).parent.mkdir(mode=0o755, parents=True, exist_ok=True)
     _remove_stale(Path(path))
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
-    sock.bind(path)
-    Path(path).chmod(0o666)
+    mask = os.umask(0o117)
+    try:
+        sock.bind(path)
+    finally:
+        os.umask(mask)
     sock.listen(16)
     return sock
 

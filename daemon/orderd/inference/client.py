@@ -14,9 +14,11 @@ from orderd.domain.values import ModelInfo, Scores
 from orderd.domain.window import Window
 from orderd.errors import InferenceError
 from orderd.inference import protocol
-from orderd.inference.protocol import HEADER, Frame, Header, Kind
+from orderd.inference.protocol import HEADER, Frame, Header, Kind, Load, Loaded
 
 OUTSTANDING_MAX: Final = 4
+LOAD_S_MAX: Final = 90.0
+"""A model is verified, parsed and tried in processes of its own; orderd-infer gives up on them after 80 s."""
 _BACKOFF_S_MIN: Final = 0.1
 _BACKOFF_S_MAX: Final = 5.0
 _FIRST_INFO_S_MAX: Final = 1.0
@@ -32,6 +34,7 @@ class InferenceClient:
         self._info = ModelInfo(loaded=False, why="not connected yet" if config.enabled else "inference.enabled = false")
         self._ids = itertools.count(1)
         self._outstanding: dict[int, asyncio.Future[Scores]] = {}
+        self._loads: dict[int, asyncio.Future[Loaded]] = {}
         self._writer: asyncio.StreamWriter | None = None
         self._informed = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -79,6 +82,34 @@ class InferenceClient:
             msg = f"orderd-infer judged {len(scores.failures)} entities of {len(window.entities)}"
             raise InferenceError(msg)
         return scores
+
+    async def load(self, folder: str, *, validate_only: bool = False) -> Loaded:
+        """Have an installed model checked and, unless it is only to be validated, let it decide.
+
+        Args:
+            folder: name of a folder in ``inference.installed_dir``; empty: the model that came with orderd.
+            validate_only: let nothing change.
+
+        Returns:
+            What became of it.
+
+        Raises:
+            InferenceError: orderd-infer is not there, or said nothing within LOAD_S_MAX.
+        """
+        writer = self._writer
+        if writer is None:
+            raise InferenceError(self._info.why)
+        number = next(self._ids)
+        answer: asyncio.Future[Loaded] = asyncio.get_running_loop().create_future()
+        self._loads[number] = answer
+        try:
+            writer.write(protocol.load_frame(Load(folder=folder, validate_only=validate_only), number).encode())
+            return await asyncio.wait_for(answer, LOAD_S_MAX)
+        except TimeoutError as error:
+            msg = f"orderd-infer did not finish checking the model within {LOAD_S_MAX:g} s"
+            raise InferenceError(msg) from error
+        finally:
+            self._loads.pop(number, None)
 
     async def _ask(self, writer: asyncio.StreamWriter, question: Frame) -> Scores:
         answer: asyncio.Future[Scores] = asyncio.get_running_loop().create_future()
@@ -128,6 +159,11 @@ class InferenceClient:
                 self._settle(header, body)
 
     def _settle(self, header: Header, body: bytes) -> None:
+        if header.kind is Kind.LOADED:
+            load = self._loads.pop(header.request_id, None)
+            if load is not None and not load.done():
+                load.set_result(protocol.decode_loaded(body))
+            return
         answer = self._outstanding.pop(header.request_id, None)
         if answer is None or answer.done():
             return  # it came after its deadline
@@ -139,7 +175,8 @@ class InferenceClient:
     def _lose(self, why: str) -> None:
         self._info = ModelInfo(loaded=False, why=why)
         self._informed.set()
-        for answer in self._outstanding.values():
+        for answer in (*self._outstanding.values(), *self._loads.values()):
             if not answer.done():
                 answer.set_exception(InferenceError(why))
         self._outstanding.clear()
+        self._loads.clear()

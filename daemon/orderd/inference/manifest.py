@@ -1,6 +1,7 @@
 """The manifest beside every model: what it claims to be, checked before its bytes reach a parser. Reads a model folder.
 
 Order of checks, each refusal naming the file: the folder, manifest.json, its schema digest, model.onnx, its size, its sha256.
+Whether somebody trusted signed it is ``trusted``'s question.
 The bytes that were hashed are the bytes that are returned, so nothing can change between the check and the load.
 """
 
@@ -15,6 +16,9 @@ from msgspec import Meta
 
 from orderd.domain.signals import schema_digest
 from orderd.errors import ModelRefusedError
+from orderd.trust import SIGNATURE_FILE
+from orderd.trust.signature import SIGNATURE_FILE_BYTES_MAX
+from orderd.trust.terms import Serial, Term
 
 MODEL_BYTES_MAX: Final = 32 << 20
 MANIFEST_BYTES_MAX: Final = 4 << 20
@@ -75,6 +79,9 @@ class Manifest(Strict, frozen=True):
         inputs: of the graph.
         outputs: of the graph.
         canary: windows with the answers torch gave.
+        serial: rises with every release; 0: never signed, counts only where inference.signed = false.
+        not_after: UTC, ISO 8601; empty: it does not expire.
+        key_id: of the key that signed it; empty: never signed.
     """
 
     name: Annotated[str, Meta(pattern=r"^order$")]
@@ -86,6 +93,9 @@ class Manifest(Strict, frozen=True):
     inputs: tuple[Tensor, ...]
     outputs: tuple[Tensor, ...]
     canary: Annotated[tuple[CanaryCase, ...], Meta(min_length=1, max_length=32)]
+    serial: Serial = 0
+    not_after: Term = ""
+    key_id: Annotated[str, Meta(pattern=r"^([0-9a-f]{16})?$")] = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,10 +105,14 @@ class Package:
     Attributes:
         manifest: checked.
         model: the bytes of model.onnx.
+        raw: the very bytes of manifest.json, which are what is signed; empty for one that was never written.
+        signature: the bytes of manifest.sig; empty where there is none.
     """
 
     manifest: Manifest
     model: bytes
+    raw: bytes = b""
+    signature: bytes = b""
 
 
 def read_package(folder: Path) -> Package:
@@ -113,7 +127,8 @@ def read_package(folder: Path) -> Package:
     Raises:
         ModelRefusedError: something is missing, too large, broken, or does not match; the message says what.
     """
-    manifest = decode_manifest(_read(folder / MANIFEST_FILE, MANIFEST_BYTES_MAX), str(folder / MANIFEST_FILE))
+    raw = _read(folder / MANIFEST_FILE, MANIFEST_BYTES_MAX)
+    manifest = decode_manifest(raw, str(folder / MANIFEST_FILE))
     if manifest.schema_digest != schema_digest():
         msg = (
             f"{folder / MANIFEST_FILE}: schema_digest is {manifest.schema_digest[:12]}, "
@@ -129,7 +144,9 @@ def read_package(folder: Path) -> Package:
             "the file is damaged or was changed"
         )
         raise ModelRefusedError(msg)
-    return Package(manifest=manifest, model=model)
+    signature = folder / SIGNATURE_FILE
+    signed = _read(signature, SIGNATURE_FILE_BYTES_MAX) if signature.exists() else b""
+    return Package(manifest=manifest, model=model, raw=raw, signature=signed)
 
 
 def decode_manifest(raw: bytes, where: str) -> Manifest:

@@ -5,6 +5,8 @@ A frame is a header (little endian: body bytes u32, kind u8, status u8, entities
     CLASSIFY  kinds i64[E], host f32[S,H], rows f32[E,S,F]
     SCORES    failure f32[E,C], wrong f32              status OK; otherwise the body is the reason in UTF-8
     INFO      request: empty; reply: ModelInfo as JSON; also sent unasked, with id 0, when the model changes
+    LOAD      a folder of installed models as JSON: check it and, unless validate_only, let it decide
+    LOADED    what became of it as JSON; a refused model changes nothing
 
 Axes: E entity, S slot, H host signal, F entity signal, C failure class. Every length is implied by E and checked before a body
 is believed; E is at most ENTITIES_MAX, so a frame is bounded.
@@ -15,7 +17,7 @@ import struct
 from array import array
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Final
+from typing import Annotated, Final, TypeVar
 
 import msgspec
 
@@ -44,6 +46,11 @@ class Kind(IntEnum):
     CLASSIFY = 1
     SCORES = 2
     INFO = 3
+    LOAD = 4
+    LOADED = 5
+
+
+_TEXTS: Final = frozenset({Kind.INFO, Kind.LOAD, Kind.LOADED})
 
 
 class Status(IntEnum):
@@ -117,7 +124,7 @@ def _check_length(header: Header) -> None:
     if header.entities > ENTITIES_MAX:
         msg = f"{header.entities} entities in one window; at most {ENTITIES_MAX}"
         raise InferenceError(msg)
-    if header.kind is Kind.INFO or header.status is not Status.OK:
+    if header.kind in _TEXTS or header.status is not Status.OK:
         if header.body_bytes > TEXT_BYTES_MAX:
             msg = f"a text of {header.body_bytes} bytes; at most {TEXT_BYTES_MAX}"
             raise InferenceError(msg)
@@ -228,3 +235,80 @@ def decode_info(body: bytes) -> ModelInfo:
         msg = f"model info is unreadable ({error}); do the versions match?"
         raise InferenceError(msg) from error
     return ModelInfo(loaded=wire.loaded, why=wire.why, version=wire.version, sha256=wire.sha256, provider=wire.provider)
+
+
+FolderName = Annotated[str, msgspec.Meta(pattern=r"^([A-Za-z0-9][A-Za-z0-9._+-]{0,99})?$")]
+
+
+class Load(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A request to load a model.
+
+    Attributes:
+        folder: name of a folder in ``inference.installed_dir``; empty: the model that came with orderd.
+        validate_only: check everything, let nothing change.
+    """
+
+    folder: FolderName
+    validate_only: bool = False
+
+
+class Loaded(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What became of a request to load.
+
+    Attributes:
+        accepted: it decides now, or would with ``validate_only`` off.
+        why: it was refused; empty otherwise.
+        version: of the model that was asked for; empty, like the rest, when it could not be read.
+        serial: of its manifest.
+        sha256: of its model.onnx.
+        not_after: of its manifest.
+        key_id: who signed it.
+    """
+
+    accepted: bool
+    why: str = ""
+    version: str = ""
+    serial: int = 0
+    sha256: str = ""
+    not_after: str = ""
+    key_id: str = ""
+
+
+def load_frame(load: Load, request_id: int) -> Frame:
+    """Return the request to load a model."""
+    return Frame(kind=Kind.LOAD, request_id=request_id, body=msgspec.json.encode(load))
+
+
+def loaded_frame(loaded: Loaded, request_id: int) -> Frame:
+    """Return what became of a request to load."""
+    short = msgspec.structs.replace(loaded, why=loaded.why[: TEXT_BYTES_MAX // 8])
+    return Frame(kind=Kind.LOADED, request_id=request_id, body=msgspec.json.encode(short))
+
+
+def decode_load(body: bytes) -> Load:
+    """Read a request to load.
+
+    Raises:
+        InferenceError: it is none.
+    """
+    return _decode(body, Load)
+
+
+def decode_loaded(body: bytes) -> Loaded:
+    """Read what became of a request to load.
+
+    Raises:
+        InferenceError: it is none.
+    """
+    return _decode(body, Loaded)
+
+
+_Message = TypeVar("_Message", Load, Loaded)
+
+
+def _decode(body: bytes, kind: type[_Message]) -> _Message:
+    try:
+        return msgspec.json.decode(body, type=kind)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        msg = f"not an inference message ({error}); do the versions match?"
+        raise InferenceError(msg) from error

@@ -8,6 +8,7 @@ import selectors
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final, Protocol
 
 from orderd.domain.values import ModelInfo
@@ -20,6 +21,10 @@ _RECEIVE_BYTES: Final = 1 << 16
 _UNSENT_BYTES_MAX: Final = 1 << 20
 _KIND_BYTES: Final = 8
 _HOST_BYTES: Final = protocol.HOST_FLOATS * 4
+
+
+Reply = Callable[[protocol.Loaded], None]
+OnLoad = Callable[[protocol.Load, Reply], None]
 
 
 class Answering(Protocol):
@@ -45,18 +50,20 @@ class _Peer:
 class Server:
     """The socket's side of orderd-infer."""
 
-    def __init__(self, listener: socket.socket, answering: Answering) -> None:
+    def __init__(self, listener: socket.socket, answering: Answering, on_load: OnLoad | None = None) -> None:
         """Serve on a listening stream socket.
 
         Args:
             listener: bound and listening.
             answering: asked for every request.
+            on_load: takes the body of a LOAD request and where its one answer goes, later.
         """
         listener.setblocking(False)  # noqa: FBT003  no keyword exists
         self._selector = selectors.DefaultSelector()
         self._selector.register(listener, selectors.EVENT_READ, self._accept)
         self._listener = listener
         self._answering = answering
+        self._on_load = on_load
         self._peers: dict[int, _Peer] = {}
 
     def watch(self, sock: socket.socket, on_ready: Callable[[], None]) -> None:
@@ -112,11 +119,22 @@ class Server:
             raise EOFError
         peer.received += data
         while (request := _take_request(peer.received)) is not None:
-            self._send(peer, self._answer(*request))
+            header, body = request
+            if header.kind is Kind.LOAD and self._on_load is not None:
+                self._on_load(protocol.decode_load(body), partial(self._reply_later, peer, header.request_id))
+            else:
+                self._send(peer, self._answer(header, body))
+
+    def _reply_later(self, peer: _Peer, request_id: int, loaded: protocol.Loaded) -> None:
+        """Answer a LOAD; the peer may have gone in the meantime."""
+        if self._peers.get(peer.sock.fileno()) is peer:
+            self._send(peer, protocol.loaded_frame(loaded, request_id))
 
     def _answer(self, header: Header, body: bytes) -> Frame:
         if header.kind is Kind.INFO:
             return protocol.info_frame(self._answering.info, header.request_id)
+        if header.kind is Kind.LOAD:
+            return protocol.loaded_frame(protocol.Loaded(accepted=False, why="nothing can be loaded here"), header.request_id)
         if not self._answering.info.loaded:
             return protocol.refusal_frame(header.request_id, Status.NO_MODEL, self._answering.info.why)
         kinds_end = header.entities * _KIND_BYTES
@@ -158,7 +176,7 @@ def _take_request(received: bytearray) -> tuple[Header, bytes] | None:
     if len(received) < HEADER.size:
         return None
     header = protocol.decode_header(bytes(received[: HEADER.size]))
-    if header.kind is Kind.SCORES or header.status is not Status.OK:
+    if header.kind in {Kind.SCORES, Kind.LOADED} or header.status is not Status.OK:
         msg = "a reply where a request belongs"
         raise InferenceError(msg)
     end = HEADER.size + header.body_bytes

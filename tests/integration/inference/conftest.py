@@ -135,10 +135,11 @@ def start_infer(tmp_path: Path) -> Iterator[Callable[..., Infer]]:
     """Return a starter of orderd-infer; it is stopped when the test ends."""
     started: list[Infer] = []
 
-    def start(model_dir: Path, *, passed: socket.socket | None = None) -> Infer:
+    def start(model_dir: Path, *, passed: socket.socket | None = None, extra: str = "signed = false\n") -> Infer:
         path = tmp_path / "run" / "infer.sock"
         config = tmp_path / "orderd.toml"
-        config.write_text(f'[inference]\nsocket = "{path}"\nmodel_dir = "{model_dir}"\n', encoding="utf-8")
+        text = f'[inference]\nsocket = "{path}"\nmodel_dir = "{model_dir}"\ninstalled_dir = "{tmp_path / "installed"}"\n{extra}'
+        config.write_text(text, encoding="utf-8")
         command = [sys.executable, "-m", "orderd.inference", "--config", str(config)]
         process = _spawn(command, passed) if passed else subprocess.Popen(command)
         started.append(Infer(process=process, socket=path, model_dir=model_dir))

@@ -166,12 +166,12 @@ async def test_the_socket_may_come_from_systemd(start_infer, connect, model_dir,
     await client.classify(window)
 
 
-async def test_any_user_may_ask(start_infer, connect, model_dir):
-    """The socket is open to all: a question has no side effects."""
+async def test_only_its_own_group_may_ask(start_infer, connect, model_dir):
+    """The socket is open to user and group alone: a LOAD has side effects, and orderd is in the group."""
     infer = start_infer(model_dir)
     await connect(infer)
     await until(infer.socket.exists)
-    assert stat.S_IMODE(infer.socket.stat().st_mode) == 0o666
+    assert stat.S_IMODE(infer.socket.stat().st_mode) == 0o660
 
 
 async def test_the_program_stays_small(running, window):
