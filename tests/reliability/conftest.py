@@ -85,10 +85,15 @@ def pytest_runtest_makereport(item, call):
             tally.whys.append(f"{item.name}: skipped: {_reason(report)}")
         elif report.failed:
             tally.failed += 1
-            tally.whys.append(f"{item.name}: {str(call.excinfo.value).splitlines()[0][:300] if call.excinfo else 'failed'}")
+            tally.whys.append(f"{item.name}: {_said(call.excinfo)}")
         elif call.when == "call":
             tally.passed += 1
     return report
+
+
+def _said(excinfo) -> str:
+    words = str(excinfo.value).strip() if excinfo else ""
+    return words.splitlines()[0][:300] if words else (excinfo.typename if excinfo else "failed")
 
 
 def _reason(report) -> str:
