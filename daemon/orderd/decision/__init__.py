@@ -1,9 +1,44 @@
-"""What to do about a diagnosis: candidates from contracts, a guard that may refuse, one decision. Pure but for its memory."""
+"""What to do about a diagnosis: candidates from contracts, a guard that may refuse, one decision. Pure but for its memory.
 
+GuardMemory.facts(situation, now) -> Facts     everything the guard knows, recorded as evidence
+choose(Case(diagnosis, considered, repairs, facts)) -> Choice
+GuardMemory.started / verifying / ended ...    what came of it, kept durably
+"""
+
+from orderd.decision.before_guard import Guard
+from orderd.decision.before_policy import choose
 from orderd.decision.candidates import candidates
-from orderd.decision.guard import Guard, Ruling
+from orderd.decision.consequences import CONSEQUENCES, Consequence, action_for
+from orderd.decision.facts import Ending, Facts, Limits, Phase, decode, encode, under
+from orderd.decision.guard import Ruling, rule
 from orderd.decision.holds import Holds
-from orderd.decision.policy import Choice, choose
+from orderd.decision.kept import Keep
+from orderd.decision.memory import GuardMemory, Situation
+from orderd.decision.policy import Case, Choice, reconsider
 from orderd.decision.precedence import cause_of
 
-__all__ = ["Choice", "Guard", "Holds", "Ruling", "candidates", "cause_of", "choose"]
+__all__ = [
+    "CONSEQUENCES",
+    "Case",
+    "Choice",
+    "Consequence",
+    "Ending",
+    "Facts",
+    "Guard",
+    "GuardMemory",
+    "Holds",
+    "Keep",
+    "Limits",
+    "Phase",
+    "Ruling",
+    "Situation",
+    "action_for",
+    "candidates",
+    "cause_of",
+    "choose",
+    "decode",
+    "encode",
+    "reconsider",
+    "rule",
+    "under",
+]

@@ -20,6 +20,8 @@ _ORDER: Final = {
     Failure.CPU_RUNAWAY: 1,
     Failure.SERVICE_HUNG: 2,
     Failure.DNS_BROKEN: 3,
+    Failure.UNKNOWN: 4,
+    Failure.OK: 4,
 }
 
 

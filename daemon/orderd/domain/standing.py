@@ -23,6 +23,7 @@ class Standing(StrEnum):
     OVERRULE = "overrule"
     NOTICE = "notice"
     REQUEST = "request"
+    REPAIR = "repair"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
