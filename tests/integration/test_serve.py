@@ -78,7 +78,9 @@ async def delivered(uplink, count):
 
 async def test_a_trainer_killed_in_mid_traffic_has_everything_once(tmp_path, address):
     """Three kill -9 between batches in flight: after the last start every sample is stored exactly once, in order."""
-    config = TelemetryConfig(trainer=address, batch_samples=3, flush_s=0.02, retry_s_max=0.3)
+    config = TelemetryConfig(
+        trainer=address, batch_samples=3, flush_s=0.02, retry_s_max=0.3, spool=str(tmp_path / "spool"), insecure=True
+    )
     uplink = Uplink(config, "host-a", SystemClock())
     running = asyncio.create_task(uplink.run())
     for part in range(3):

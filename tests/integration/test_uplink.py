@@ -12,7 +12,7 @@ from orderd.domain.faults import Entity, EntityKind
 from orderd.domain.signals import HOST_SIGNALS, schema_digest
 from orderd.domain.values import EntityRow, Sample, entity_values
 from orderd.telemetry import Uplink
-from orderd.telemetry.channel import PUSH, connect
+from orderd.telemetry.channel import PUSH, Line
 from orderd.v1.telemetry_pb2 import PushRequest, PushResponse
 from orderd.wire import samples_to_wire
 from ordertrainer.serve import ServeError, TrainerServer, TrainerThread
@@ -52,9 +52,9 @@ async def until(condition, seconds=15.0):
             await asyncio.sleep(0.01)
 
 
-def config(address):
+def config(address, spool):
     """Return small, impatient settings."""
-    return TelemetryConfig(trainer=address, batch_samples=5, flush_s=0.05, retry_s_max=0.3)
+    return TelemetryConfig(trainer=address, batch_samples=5, flush_s=0.05, retry_s_max=0.3, spool=str(spool), insecure=True)
 
 
 async def test_every_sample_arrives_once_while_the_trainer_comes_and_goes(tmp_path):
@@ -62,7 +62,7 @@ async def test_every_sample_arrives_once_while_the_trainer_comes_and_goes(tmp_pa
     server = TrainerServer(tmp_path, "127.0.0.1:0")
     await server.start()
     address = server.address
-    uplink = Uplink(config(address), "host-a", SystemClock())
+    uplink = Uplink(config(address, tmp_path / "spool"), "host-a", SystemClock())
     async with running(uplink):
         for second in range(1, 201):
             uplink.offer_sample(sample_at(second))
@@ -146,7 +146,7 @@ async def test_one_batch_the_trainer_refuses_does_not_block_the_next(tmp_path, m
 
     monkeypatch.setattr(service, "check", picky)
     async with TrainerServer(tmp_path, "127.0.0.1:0") as server:
-        uplink = Uplink(config(server.address), "host-a", SystemClock())
+        uplink = Uplink(config(server.address, tmp_path / "spool"), "host-a", SystemClock())
         for second in range(1, 16):
             uplink.offer_sample(sample_at(second))
         async with running(uplink):
@@ -167,7 +167,7 @@ async def test_a_taken_port_is_an_error_with_a_remedy(tmp_path):
 async def test_synchronous_callers_get_the_same_server(tmp_path):
     """TrainerThread serves from a thread of its own and has everything in Parquet when it stops."""
     with TrainerThread(tmp_path, "127.0.0.1:0") as trainer:
-        uplink = Uplink(config(trainer.address), "host-a", SystemClock())
+        uplink = Uplink(config(trainer.address, tmp_path / "spool"), "host-a", SystemClock())
         async with running(uplink):
             for second in range(1, 8):
                 uplink.offer_sample(sample_at(second))
@@ -178,7 +178,7 @@ async def test_synchronous_callers_get_the_same_server(tmp_path):
 
 async def push(address, request):
     """Send one batch and return its acknowledgement."""
-    async with connect(address) as channel:
+    async with Line(TelemetryConfig(trainer=address, insecure=True)).open() as channel:
         call = channel.stream_stream(
             PUSH, request_serializer=PushRequest.SerializeToString, response_deserializer=PushResponse.FromString
         )()

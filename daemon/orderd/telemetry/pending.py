@@ -6,12 +6,14 @@ own task.
 
 import asyncio
 from collections import deque
+from itertools import islice
 from typing import Final
 
 from orderd.domain.signals import ENTITY_SIGNALS, HOST_SIGNALS
 from orderd.domain.values import DecisionRecord, Sample
 
 DECISIONS_MAX: Final = 1_000
+DECISIONS_PER_BATCH: Final = 100
 BATCHES_AHEAD: Final = 8
 FLOATS_MAX: Final = 256 << 10
 """A message stays near 1 MiB however many entities a host has; the trainer takes 4 MiB."""
@@ -61,19 +63,19 @@ class Pending:
         self.any.set()
 
     def take(self) -> tuple[tuple[Sample, ...], tuple[DecisionRecord, ...]]:
-        """Remove and return one batch: at most ``batch_samples`` samples, at most FLOATS_MAX floats, all decisions."""
+        """Remove and return one batch: at most ``batch_samples`` samples, FLOATS_MAX floats and DECISIONS_PER_BATCH decisions."""
         samples: list[Sample] = []
         floats = 0
         while self._samples and len(samples) < self._batch_samples and floats < FLOATS_MAX:
             samples.append(self._samples.popleft())
             floats += len(HOST_SIGNALS) + len(samples[-1].entities) * len(ENTITY_SIGNALS)
-        decisions = tuple(self._decisions.values())
-        self._decisions.clear()
+        ids = tuple(islice(self._decisions, DECISIONS_PER_BATCH))
+        decisions = tuple(self._decisions.pop(decision_id) for decision_id in ids)
         self._lower_flags()
         return tuple(samples), decisions
 
     def _lower_flags(self) -> None:
         if len(self._samples) < self._batch_samples:
             self.full.clear()
-        if not self._samples:
+        if not self._samples and not self._decisions:
             self.any.clear()

@@ -1,6 +1,6 @@
 from dataclasses import replace
 
-from orderd.telemetry.pending import BATCHES_AHEAD, DECISIONS_MAX, Pending
+from orderd.telemetry.pending import BATCHES_AHEAD, DECISIONS_MAX, DECISIONS_PER_BATCH, Pending
 
 
 def test_a_batch_holds_no_more_than_it_may(make_samples):
@@ -31,10 +31,12 @@ def test_a_decision_replaces_what_was_offered_of_it_before(make_record):
 
 
 def test_decisions_are_bounded(make_record):
-    """A flood of decisions forgets the oldest."""
+    """A flood of decisions forgets the oldest, and comes out in batches of bounded size."""
     pending = Pending(2)
     for i in range(DECISIONS_MAX + 3):
         pending.add_decision(make_record(f"d{i}"))
-    _, decisions = pending.take()
-    assert len(decisions) == DECISIONS_MAX
-    assert decisions[0].decision.decision_id == "d3"
+    batches = []
+    while pending.any.is_set():
+        batches.append(pending.take()[1])
+    assert [len(batch) for batch in batches] == [DECISIONS_PER_BATCH] * (DECISIONS_MAX // DECISIONS_PER_BATCH)
+    assert batches[0][0].decision.decision_id == "d3"

@@ -18,9 +18,9 @@ async def run_for(uplink, seconds):
         await task
 
 
-async def test_offers_cost_microseconds_while_the_trainer_is_down(free_port, make_samples, make_record):
+async def test_offers_cost_microseconds_while_the_trainer_is_down(free_port, tmp_path, make_samples, make_record):
     """With the trainer unreachable, offering a sample and a decision takes microseconds and never raises."""
-    uplink = Uplink(TelemetryConfig(trainer=f"127.0.0.1:{free_port}"), "host", SystemClock())
+    uplink = Uplink(TelemetryConfig(trainer=f"127.0.0.1:{free_port}", spool=str(tmp_path), insecure=True), "host", SystemClock())
     running = asyncio.create_task(uplink.run())
     samples, record, costs = make_samples(500), make_record("d1"), []
     for sample in samples:
@@ -47,9 +47,12 @@ async def test_without_a_trainer_nothing_is_kept(make_samples):
     assert (uplink.sent, uplink.waiting, uplink.dropped) == (0, 0, 0)
 
 
-async def test_the_spool_is_bounded_while_the_trainer_is_down(free_port, noisy_samples):
-    """With the trainer unreachable for long, memory stays within spool_bytes and the loss is counted."""
-    config = TelemetryConfig(trainer=f"127.0.0.1:{free_port}", spool_bytes=1 << 20, batch_samples=100, flush_s=0.01)
+async def test_the_spool_is_bounded_while_the_trainer_is_down(free_port, tmp_path, noisy_samples):
+    """With the trainer unreachable for long, the spool stays within spool_bytes and the loss is counted."""
+    address = f"127.0.0.1:{free_port}"
+    config = TelemetryConfig(
+        trainer=address, spool_bytes=1 << 20, batch_samples=100, flush_s=0.01, spool=str(tmp_path), insecure=True
+    )
     uplink = Uplink(config, "host", SystemClock())
     running = asyncio.create_task(uplink.run())
     offered = 0
@@ -67,7 +70,7 @@ async def test_the_spool_is_bounded_while_the_trainer_is_down(free_port, noisy_s
     assert uplink.waiting + uplink.dropped == offered
 
 
-async def test_a_proxy_in_the_environment_is_not_used(free_port, make_samples, monkeypatch):
+async def test_a_proxy_in_the_environment_is_not_used(free_port, tmp_path, make_samples, monkeypatch):
     """The uplink connects to the configured address only, whatever http_proxy says."""
     seen = []
 
@@ -79,7 +82,9 @@ async def test_a_proxy_in_the_environment_is_not_used(free_port, make_samples, m
     monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{proxy.sockets[0].getsockname()[1]}")
     monkeypatch.delenv("no_proxy", raising=False)
     monkeypatch.delenv("no_grpc_proxy", raising=False)
-    uplink = Uplink(TelemetryConfig(trainer=f"localhost:{free_port}", flush_s=0.01), "host", SystemClock())
+    uplink = Uplink(
+        TelemetryConfig(trainer=f"localhost:{free_port}", flush_s=0.01, spool=str(tmp_path), insecure=True), "host", SystemClock()
+    )
     uplink.offer_sample(make_samples(1)[0])
     await run_for(uplink, 0.5)
     proxy.close()
