@@ -59,19 +59,22 @@ def _unpack(code: bytes, packed: bytes) -> tuple[float, ...]:
     return struct.unpack(f"<{len(packed) // _BYTES[code]}{code.decode()}", packed)
 
 
-def insert(connection: sqlite3.Connection, evidence: Evidence) -> None:
-    """Insert the evidence of a decision."""
+def insert(connection: sqlite3.Connection, number: int, evidence: Evidence) -> None:
+    """Insert the evidence of a decision under its number."""
     window = evidence.window if evidence.window is None or len(evidence.window) <= WINDOW_BYTES_MAX else None
     scores = None if evidence.scores is None else pack_scores(evidence.scores)
     connection.execute(
-        "INSERT INTO evidence (decision_id, facts, scores, window) VALUES (?, ?, ?, ?)",
-        (evidence.decision_id, evidence.facts, scores, window),
+        "INSERT INTO evidence (number, facts, scores, window) VALUES (?, ?, ?, ?)",
+        (number, evidence.facts, scores, window),
     )
 
 
 def select(connection: sqlite3.Connection, decision_id: str) -> Evidence | None:
     """Return the evidence of a decision, None when there is none."""
-    found = connection.execute("SELECT facts, scores, window FROM evidence WHERE decision_id = ?", (decision_id,)).fetchone()
+    found = connection.execute(
+        "SELECT facts, scores, window FROM evidence WHERE number = (SELECT number FROM decisions WHERE decision_id = ?)",
+        (decision_id,),
+    ).fetchone()
     if found is None:
         return None
     facts, scores, window = found

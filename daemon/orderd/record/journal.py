@@ -6,9 +6,11 @@ One writer per file (`orderd.record.writer`); ``reserve`` keeps room for writing
 import math
 import sqlite3
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Final, Self
 
+from orderd.domain.standing import Rating
 from orderd.domain.values import Action, Decision, DecisionRecord, Evidence, IncidentState, Step
 from orderd.errors import JournalError
 from orderd.record import evidence as evidence_rows
@@ -25,6 +27,13 @@ _FIRST_STATE: Final = {
 }
 
 
+AFTERWARDS: Final = frozenset({"rated", "ticket"})
+"""Words that may follow the end of an incident: they are about it and change nothing."""
+
+STEPS_MAX: Final = 500
+"""Steps of one decision; a repair has about five, ratings may follow."""
+
+
 def intent(decision: Decision) -> Step:
     """Return the first step of a decision: what orderd is about to do."""
     return Step(
@@ -34,6 +43,11 @@ def intent(decision: Decision) -> Step:
         what="intent",
         detail=decision.detail,
     )
+
+
+def _same(one: Step, other: Step) -> bool:
+    """Tell whether two steps are the same; a missing duration (NaN) equals a missing one."""
+    return repr(one) == repr(other)
 
 
 class Journal(JournalReader):
@@ -85,14 +99,18 @@ class Journal(JournalReader):
         self._check(decision)
         with self._writer.transaction(f"record decision {decision.decision_id}") as connection:
             self._open_incident(connection, decision)
-            rows.insert_decision(connection, decision)
-            self._insert(connection, decision.incident_id, first)
+            self._move(connection, decision.incident_id, first)
+            number = rows.insert_decision(connection, decision, first.state)
+            rows.insert_step(connection, first)
             if evidence is not None:
-                evidence_rows.insert(connection, evidence)
+                evidence_rows.insert(connection, number, evidence)
         return DecisionRecord(decision=decision, steps=(first,))
 
     def append(self, step: Step) -> DecisionRecord:
         """Make one more step of a decision durable.
+
+        A step that stands there as the newest already is not written a second time: whoever was told of a failure may try again.
+        After the end only words about it may follow (``rated``, ``ticket``), which leave the state as it is.
 
         Returns:
             The decision with all its steps.
@@ -101,12 +119,25 @@ class Journal(JournalReader):
             JournalError: it was not recorded, its incident has ended already, or there is no such decision.
         """
         with self._writer.transaction(f"append {step.what!r} to decision {step.decision_id}") as connection:
-            found = connection.execute("SELECT incident_id FROM decisions WHERE decision_id = ?", (step.decision_id,)).fetchone()
-            if found is None:
-                msg = f"{self._path}: there is no decision {step.decision_id}: record it before its steps"
-                raise JournalError(msg)
-            self._insert(connection, found[0], step)
-            return rows.select(connection, "WHERE decision_id = ?", (step.decision_id,))[0]
+            return self._append(connection, step)
+
+    def rate(self, rating: Rating) -> DecisionRecord:
+        """Make what a person thought of a decision durable, and a step ``rated`` with it. Never changes a state.
+
+        Returns:
+            The decision with all its steps.
+
+        Raises:
+            JournalError: it was not recorded, or there is no such decision.
+        """
+        with self._writer.transaction(f"rate decision {rating.decision_id}") as connection:
+            number, incident_id = self._place(connection, rating.decision_id)
+            state = connection.execute("SELECT state FROM incidents WHERE incident_id = ?", (incident_id,)).fetchone()[0]
+            word = "good" if rating.good else "bad"
+            detail = f"{rating.by}: {word}: {rating.note}" if rating.note else f"{rating.by}: {word}"
+            rows.insert_rating(connection, number, rating)
+            step = Step(decision_id=rating.decision_id, at=rating.at, state=IncidentState(state), what="rated", detail=detail)
+            return self._append(connection, step)
 
     def close(self) -> None:
         """Close the file; what was recorded stays."""
@@ -133,15 +164,41 @@ class Journal(JournalReader):
             ),
         )
 
-    def _insert(self, connection: sqlite3.Connection, incident_id: str, step: Step) -> None:
-        changed = connection.execute(
-            "UPDATE incidents SET state = ?, terminal = ? WHERE incident_id = ? AND terminal = 0",
-            (str(step.state), int(step.state.terminal), incident_id),
-        )
-        if changed.rowcount != 1:
+    def _place(self, connection: sqlite3.Connection, decision_id: str) -> tuple[int, str]:
+        """Return number and incident of a decision."""
+        found = connection.execute("SELECT number, incident_id FROM decisions WHERE decision_id = ?", (decision_id,)).fetchone()
+        if found is None:
+            msg = f"{self._path}: there is no decision {decision_id}: record it before its steps"
+            raise JournalError(msg)
+        return found
+
+    def _append(self, connection: sqlite3.Connection, step: Step) -> DecisionRecord:
+        number, incident_id = self._place(connection, step.decision_id)
+        record = rows.select(connection, [number])[0]
+        if record.steps and _same(record.steps[-1], step):
+            return record
+        if len(record.steps) >= STEPS_MAX:
+            msg = f"{self._path}: decision {step.decision_id} has {len(record.steps)} steps already: {step.what!r} was refused"
+            raise JournalError(msg)
+        self._move(connection, incident_id, step)
+        rows.insert_step(connection, step)
+        rows.touch(connection, number)
+        return replace(record, steps=(*record.steps, step))
+
+    def _move(self, connection: sqlite3.Connection, incident_id: str, step: Step) -> None:
+        """Put an incident into the state of a step, once it has not ended."""
+        was, terminal = connection.execute(
+            "SELECT state, terminal FROM incidents WHERE incident_id = ?", (incident_id,)
+        ).fetchone()
+        if terminal and not (step.what in AFTERWARDS and step.state == was):
             msg = (
                 f"{self._path}: incident {incident_id} has ended already: {step.what!r} ({step.state}) of decision "
                 f"{step.decision_id} was refused: open a new incident"
             )
             raise JournalError(msg)
-        rows.insert_step(connection, step)
+        if step.state != was:
+            connection.execute(
+                "UPDATE incidents SET state = ?, terminal = ? WHERE incident_id = ?",
+                (str(step.state), int(step.state.terminal), incident_id),
+            )
+            rows.change_state(connection, incident_id, step.state)

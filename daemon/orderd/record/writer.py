@@ -33,8 +33,9 @@ def connect_writer(path: str) -> sqlite3.Connection:
     try:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
-        connection.execute("PRAGMA foreign_keys = ON")
+        # Tables are rebuilt by migrations; only what orderd writes from then on is checked for what it refers to.
         schema.migrate(connection, path)
+        connection.execute("PRAGMA foreign_keys = ON")
     except BaseException:
         connection.close()
         raise
