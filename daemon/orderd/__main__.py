@@ -45,6 +45,8 @@ def _parser() -> argparse.ArgumentParser:
         sub = commands.add_parser(name, help=text, description=text)
         sub.add_argument("--config", type=Path, default=DEFAULT_PATH, help=f"default: {DEFAULT_PATH}")
         sub.set_defaults(command=command)
+        if name == "known-good":
+            sub.add_argument("--keep", action="store_true", help="leave what was recorded before; record only what is new")
     return parser
 
 
@@ -71,11 +73,12 @@ def _check(config: Config, arguments: argparse.Namespace) -> int:
     return 1 if catalogue.refused else 0
 
 
-def _known_good(config: Config, _arguments: argparse.Namespace) -> int:
+def _known_good(config: Config, arguments: argparse.Namespace) -> int:
     from orderd.sampling import known_good  # noqa: PLC0415  see above
 
-    known_good.capture(config)
-    print(f"recorded in {config.sampling.known_good}")
+    written = known_good.capture(config, keep=arguments.keep)
+    kept = "; what was recorded before was kept: to record it afresh, run orderd known-good" if arguments.keep else ""
+    print(f"recorded {len(written)} files in {config.sampling.known_good}{kept}")
     return 0
 
 

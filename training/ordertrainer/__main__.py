@@ -34,6 +34,9 @@ VERBS: Final = {
     "dataset": Verb(module="dataset.cli", attribute="dataset", summary="Summarise recorded drills."),
     "train": Verb(module="imitation.cli", attribute="train", summary="Train the order model on recorded drills."),
     "export": Verb(module="export.cli", attribute="export", summary="Export a trained model as ONNX with manifest and card."),
+    "keygen": Verb(module="signing.cli", attribute="keygen", summary="Make the keys that sign models and playbooks."),
+    "sign": Verb(module="signing.cli", attribute="sign_app", summary="Sign a model or the playbooks for the fleet's hosts."),
+    "verify": Verb(module="signing.cli", attribute="verify_app", summary="Check a signed model or playbooks as a host would."),
     "evaluate": Verb(module="evaluation.cli", attribute="evaluate", summary="Score a model on drills it never saw."),
 }
 

@@ -4,9 +4,11 @@
         wheels/       orderd and its pinned dependencies, for the hosts' Python
         repairs/      playbooks/repairs with manifest.json
         models/       the order model that ships
+        trust/        the public halves of the keys that signed both
         systemd/      units; sysusers.d/ users
         bundle.json   version, commit, Python, sha256 of every file
 
+Playbooks and model are signed with the keys of whoever builds the bundle: the fleet's owner, whose hosts trust nobody else.
 Touches the network (package index, through pip) only when the wheel cache lacks something.
 Run as ``python -m orderd.packaging.bundle``.
 """
@@ -23,37 +25,57 @@ import sys
 import tarfile
 import tempfile
 from collections.abc import Generator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import orderd
-from orderd.catalogue import manifest
 from orderd.errors import CatalogueError, OrderdError
+from orderd.packaging.signing import default_keys_dir, ensure_keys, public_half, sign_model, sign_playbooks
+from orderd.trust.keys import key_id, load_private
 
 HOST_PYTHON: Final = "3.11"
 """Debian 12's. Hosts with another Python need a bundle built with --python."""
 _SKIPPED: Final = shutil.ignore_patterns("__pycache__", "*.pyc")
 
 
-def build(root: Path, out: Path, python: str = HOST_PYTHON) -> Path:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """What bundle is wanted.
+
+    Attributes:
+        root: the checkout.
+        out: folder of the wheel cache.
+        tar: folder of the bundle.
+        keys: folder of the two private keys; made where there are none.
+        python: version of the hosts' interpreter, for example ``3.11``.
+    """
+
+    root: Path
+    out: Path
+    tar: Path
+    keys: Path
+    python: str = HOST_PYTHON
+
+
+def build(order: Order) -> Path:
     """Build the bundle of a checkout.
 
     Args:
-        root: the checkout.
-        out: folder for the bundle and the wheel cache.
-        python: version of the hosts' interpreter, for example ``3.11``.
+        order: from where to where, and who signs.
 
     Returns:
         Path of the tar.
 
     Raises:
         CatalogueError: pip failed, with its own words; or a repair cannot be read.
+        TrustError: a key cannot be made or used.
     """
-    target = out / f"orderd-{orderd.__version__}.tar"
+    target = order.tar / f"orderd-{orderd.__version__}.tar"
     # Two builds beside each other would delete each other's wheel of orderd: the second waits.
-    with _alone(out), tempfile.TemporaryDirectory(dir=out) as staging:
-        wheels = _wheels(root, out / "wheels", python)
-        _stage(root, Path(staging), wheels, python)
+    with _alone(order.out), tempfile.TemporaryDirectory(dir=order.out) as staging:
+        wheels = _wheels(order.root, order.out / "wheels", order.python)
+        _stage(order, Path(staging), wheels)
         partial = target.with_suffix(".tar.partial")
         # The wheels are compressed already; a plain tar unpacks fastest.
         with tarfile.open(partial, "w", format=tarfile.PAX_FORMAT) as tar:
@@ -100,27 +122,38 @@ def _pip(*arguments: str, cwd: Path) -> None:
         raise CatalogueError(f"pip {arguments[0]} failed: {done.stderr.strip()[-2000:]}")
 
 
-def _stage(root: Path, staging: Path, wheels: list[Path], python: str) -> None:
+def _stage(order: Order, staging: Path, wheels: list[Path]) -> None:
+    models_key, playbooks_key = ensure_keys(order.keys)
     (staging / "wheels").mkdir()
     for wheel in wheels:
         os.link(wheel, staging / "wheels" / wheel.name)
-    shutil.copytree(root / "playbooks" / "repairs", staging / "repairs", ignore=_SKIPPED)
-    manifest.write(staging / "repairs")
+    shutil.copytree(order.root / "playbooks" / "repairs", staging / "repairs", ignore=_SKIPPED)
+    sign_playbooks(staging / "repairs", playbooks_key)
     packaging = Path(__file__).parent
     shutil.copytree(packaging / "systemd", staging / "systemd")
     shutil.copytree(packaging / "sysusers.d", staging / "sysusers.d")
-    _stage_model(root, staging)
+    _stage_model(order.root, staging, models_key)
+    _stage_key(models_key, staging / "trust" / "models")
+    _stage_key(playbooks_key, staging / "trust" / "playbooks")
     files = {str(f.relative_to(staging)): _sha256(f) for f in sorted(staging.rglob("*")) if f.is_file()}
-    about = {"version": orderd.__version__, "python": python, "files": files}
+    about = {"version": orderd.__version__, "python": order.python, "files": files}
     (staging / "bundle.json").write_text(json.dumps(about, indent=1), encoding="utf-8")
 
 
-def _stage_model(root: Path, staging: Path) -> None:
+def _stage_key(private: Path, folder: Path) -> None:
+    """Name the file after the key, so that a host can hold the keys of several owners, or an old and a new one."""
+    folder.mkdir(parents=True)
+    (folder / f"{key_id(load_private(private).public_key())}.pem").write_bytes(public_half(private))
+
+
+def _stage_model(root: Path, staging: Path, key: Path) -> None:
     """Ship the newest model; without one orderd runs on rules, so a checkout without a model still installs."""
     (staging / "models").mkdir()
     versions = sorted((p.parent for p in (root / "models" / "order").glob("*/manifest.json")), key=_version)
     if versions:
-        shutil.copytree(versions[-1], staging / "models" / "order" / versions[-1].name, ignore=shutil.ignore_patterns("drill"))
+        folder = staging / "models" / "order" / versions[-1].name
+        shutil.copytree(versions[-1], folder, ignore=shutil.ignore_patterns("drill"))
+        sign_model(folder, key)
         (staging / "models" / "order" / "current").symlink_to(versions[-1].name)
 
 
@@ -146,10 +179,22 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--root", type=Path, default=Path(), help="the checkout (default: here)")
     parser.add_argument("--out", type=Path, default=Path("out/bundle"), help="where to put it (default: out/bundle)")
     parser.add_argument("--python", default=HOST_PYTHON, help=f"version of the hosts' interpreter (default: {HOST_PYTHON})")
+    parser.add_argument("--tar", type=Path, help="where to put the tar (default: the folder of --out)")
+    keys_help = "folder of the fleet owner's private keys, made once (default: $ORDERD_KEYS, else ~/.config/orderd/keys)"
+    parser.add_argument("--keys", type=Path, default=None, help=keys_help)
     arguments = parser.parse_args(argv)
-    arguments.out.mkdir(parents=True, exist_ok=True)
+    tar, keys = arguments.tar or arguments.out, arguments.keys or default_keys_dir()
+    order = Order(
+        root=arguments.root.resolve(),
+        out=arguments.out.resolve(),
+        tar=tar.resolve(),
+        keys=keys.expanduser().resolve(),
+        python=arguments.python,
+    )
+    for folder in (order.out, order.tar):
+        folder.mkdir(parents=True, exist_ok=True)
     try:
-        print(build(arguments.root.resolve(), arguments.out.resolve(), arguments.python))
+        print(build(order))
     except OrderdError as error:
         print(error, file=sys.stderr)
         return 1

@@ -24,13 +24,14 @@ _DIRECTORY_MODE = 0o755
 _FILE_MODE = 0o644
 
 
-def capture(config: Config) -> tuple[Path, ...]:
+def capture(config: Config, *, keep: bool = False) -> tuple[Path, ...]:
     """Copy what is there now as the known good state; call it only on a healthy host.
 
     Each unit's record is replaced as a whole, by rename, so that a reader sees the old one or the new one.
 
     Args:
         config: names the units, the resolver's file and where the copy goes.
+        keep: leave every record alone that there is already; an upgrade must not take what is broken just now for good.
 
     Returns:
         The files written.
@@ -42,9 +43,13 @@ def capture(config: Config) -> tuple[Path, ...]:
     root = Path(config.sampling.known_good)
     _make_directory(root)
     _make_directory(root / "dropins")
-    written = [_copy(Path(config.resolver.resolv_conf), root / "resolv.conf")] if _has_resolver(config) else []
+    resolver, written = root / "resolv.conf", list[Path]()
+    if _has_resolver(config) and not (keep and resolver.exists()):
+        written.append(_copy(Path(config.resolver.resolv_conf), resolver))
     for service in config.services:
-        written += _capture_dropins(service.unit, root / "dropins" / f"{service.unit}.d")
+        record = root / "dropins" / f"{service.unit}.d"
+        if not (keep and record.exists()):
+            written += _capture_dropins(service.unit, record)
     return tuple(written)
 
 

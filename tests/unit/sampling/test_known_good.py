@@ -104,3 +104,17 @@ def test_another_list_of_drop_ins_is_compared_at_once(host, tmp_path, manual_clo
     dropins = DropIns(tmp_path / "known-good")
     assert dropins.changed(UNIT, paths, manual_clock.now()) == 0
     assert dropins.changed(UNIT, [], manual_clock.now()) == 1
+
+
+def test_an_upgrade_keeps_what_was_recorded_and_adds_what_is_new(host, tmp_path):
+    """With ``keep`` a drop-in that broke the host meanwhile does not become known to be good; a new service is recorded."""
+    config, dropin, _ = host
+    capture(config)
+    dropin.write_text("[Service]\nExecStart=/bin/false\n")
+    more = Config(
+        services=(*config.services, ServiceConfig(unit="new.service")), sampling=config.sampling, resolver=config.resolver
+    )
+    written = capture(more, keep=True)
+    dropins = tmp_path / "known-good" / "dropins"
+    assert written == (dropins / "new.service.d" / "50-a.conf",)
+    assert (dropins / f"{UNIT}.d" / "50-a.conf").read_text() == "[Service]\nRestart=no\n"

@@ -18,6 +18,8 @@ from ordertrainer.ground import DisposableHost
 ROOT: Final = Path(__file__).parents[3]
 PLAYBOOK: Final = ROOT / "playbooks" / "fleet" / "install.yml"
 BUNDLE_DIR: Final = ROOT / "out" / "bundle"
+DRILL_BUNDLE_DIR: Final = ROOT / "out" / "drill-bundle"
+"""Signed with keys of the drill's own, so it lies apart: nobody installs it on a real fleet by mistake."""
 HOST_CONFIG: Final = Path(__file__).with_name("host.toml")
 BUNDLE_TIMEOUT_S: Final = 900.0
 INSTALL_TIMEOUT_S: Final = 300.0
@@ -32,6 +34,7 @@ def build_bundle() -> Path:
     """
     BUNDLE_DIR.mkdir(parents=True, exist_ok=True)
     argv = [sys.executable, "-m", "orderd.packaging.bundle", "--root", str(ROOT), "--out", str(BUNDLE_DIR)]
+    argv += ["--tar", str(DRILL_BUNDLE_DIR), "--keys", str(DRILL_BUNDLE_DIR / "keys")]
     try:
         done = subprocess.run(
             argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=BUNDLE_TIMEOUT_S, check=False
