@@ -91,6 +91,7 @@ CONSEQUENCES: Final[dict[Reason, Consequence]] = {
     Reason.LOW_CONFIDENCE: _PERSON,
     Reason.NO_CANDIDATE: _PERSON,
     Reason.LADDER_EXHAUSTED: _PERSON,
+    Reason.EXECUTOR_REFUSES: _PERSON,
     Reason.JOURNAL_UNAVAILABLE: _WAIT,
 }
 

@@ -24,7 +24,7 @@ HOUR_S: Final = 3600.0
 
 
 class Ending(StrEnum):
-    """What came of a repair, as verification said; VOID: nothing was judged (refused by the executor, or interrupted)."""
+    """What came of a repair, as verification said; VOID: the executor refused, nothing was touched."""
 
     VERIFIED = "verified"
     COLLATERAL = "collateral"

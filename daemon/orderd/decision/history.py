@@ -14,7 +14,7 @@ from orderd.domain.faults import Entity, EntityKind, Failure
 from orderd.domain.repairs import Repair, disjoint
 from orderd.domain.standing import Standing
 
-DEEDS_MAX: Final = 4096
+DEEDS_MAX: Final = 2000
 """More than the highest configurable hourly rate needs; the oldest that has ended makes room."""
 PAST_MAX: Final = 64
 """At most this many repairs of one target go into the facts of a decision."""
@@ -83,6 +83,10 @@ class History:
         self._phases.pop(decision_id, None)
         if deed is None or deed.ending is not None:
             return None
+        if ending is Ending.VOID:
+            del self._deeds[decision_id]
+            self._saver.put_late(Standing.REPAIR, decision_id, None)
+            return deed
         self._replace(replace(deed, ending=ending))
         return self._deeds[decision_id]
 

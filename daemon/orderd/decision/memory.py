@@ -4,6 +4,7 @@ What people order is durable before it counts; a repair is remembered before it 
 case and written as soon as that works again. Differences are taken on the monotonic clock alone; UTC is only what is stored.
 """
 
+import math
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -135,7 +136,7 @@ class GuardMemory:
             failure=situation.diagnosis.failure,
             opened=situation.opened,
             tried=situation.tried,
-            others=situation.others,
+            others=tuple(_finite(d) for d in situation.others),
             in_transition=situation.in_transition,
             permits=tuple(self._with_score(p) for p in permits_for(target, self._config, self._repairs)),
             pause=self._pause.in_force(now),
@@ -206,7 +207,7 @@ class GuardMemory:
 
         Args:
             decision_id: the decision of the repair.
-            ending: what verification said; VOID when nothing was judged.
+            ending: what verification said; VOID when nothing was touched: it is forgotten, and counts for no rate.
             now: the moment.
 
         Returns:
@@ -432,3 +433,8 @@ class GuardMemory:
 
     def _mode(self, score: Score) -> Mode:
         return mode_of(self._config.decision, score.failure, score.repair)
+
+
+def _finite(diagnosis: Diagnosis) -> Diagnosis:
+    """Return a diagnosis that JSON can hold: a probability that is no number is none."""
+    return diagnosis if math.isfinite(diagnosis.probability) else replace(diagnosis, probability=0.0)

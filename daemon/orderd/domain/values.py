@@ -145,6 +145,7 @@ class Reason(StrEnum):
     NOT_YET = "not_yet"
     NO_CANDIDATE = "no_candidate"
     LADDER_EXHAUSTED = "ladder_exhausted"
+    EXECUTOR_REFUSES = "executor_refuses"
     JOURNAL_UNAVAILABLE = "journal_unavailable"
 
 
@@ -339,7 +340,7 @@ class Evidence:
 
     Attributes:
         decision_id: the decision.
-        window: as `orderd.domain.window.pack` wrote it; None when it has been dropped to save room.
+        window: as `orderd.domain.packed.pack` wrote it; None when it has been dropped to save room.
         scores: what the model said of that window, None when it did not answer.
         facts: what the guard knew, as `orderd.decision.facts.Facts` encodes itself (JSON).
     """
