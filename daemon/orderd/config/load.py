@@ -7,7 +7,8 @@ from typing import Any
 
 import msgspec
 
-from orderd.config.schema import Config
+from orderd.config.schema import Config, DecisionConfig, WindowConfig
+from orderd.domain.faults import Failure
 from orderd.errors import ConfigError
 
 DEFAULT_PATH = Path("/etc/orderd/orderd.toml")
@@ -83,6 +84,35 @@ def _check_relations(path: Path, config: Config) -> None:
             value=config.inference.timeout_s,
             allowed=f"less than sampling.period_s ({config.sampling.period_s:g})",
         )
+    _check_decision(path, config.decision)
+
+
+def _check_decision(path: Path, decision: DecisionConfig) -> None:
+    """Refuse what would silently have no effect: a class that does not exist, a window that never opens, a bar out of reach."""
+    for name in decision.modes.failures:
+        if name not in set(Failure) - {Failure.OK, Failure.UNKNOWN}:
+            allowed = "one of " + ", ".join(f for f in Failure if f not in {Failure.OK, Failure.UNKNOWN})
+            raise ConfigError(file=str(path), key="decision.modes.failures", value=name, allowed=allowed)
+    autonomy = decision.autonomy
+    if autonomy.outcomes_min > autonomy.window:
+        allowed = f"at most decision.autonomy.window ({autonomy.window})"
+        raise ConfigError(file=str(path), key="decision.autonomy.outcomes_min", value=autonomy.outcomes_min, allowed=allowed)
+    for place, window in enumerate(decision.windows):
+        _check_window(path, f"decision.windows[{place}]", window)
+
+
+def _check_window(path: Path, key: str, window: WindowConfig) -> None:
+    if window.start == window.end:
+        raise ConfigError(file=str(path), key=f"{key}.end", value=window.end, allowed="another time than start")
+    if not window.days:
+        raise ConfigError(file=str(path), key=f"{key}.days", value=[], allowed="at least one day, or no key at all for every day")
+    from zoneinfo import ZoneInfo  # noqa: PLC0415  only a host that has windows pays the memory
+
+    try:
+        ZoneInfo(window.timezone)
+    except (KeyError, ValueError, OSError) as error:
+        allowed = "a time zone of this host, for example Europe/Berlin (package tzdata) or UTC"
+        raise ConfigError(file=str(path), key=f"{key}.timezone", value=window.timezone, allowed=allowed) from error
 
 
 def _check_unique(path: Path, key: str, values: list[str]) -> None:

@@ -44,6 +44,16 @@ def test_services_and_probes_are_read(tmp_path):
         ("[inference]\ntimeout_s = 2\n", "inference.timeout_s", 2.0),
         ("[telemetry]\ntrainer = 'nohost'\n", "telemetry.trainer", "nohost"),
         ("nonsense = 1\n", "nonsense", 1),
+        ("[decision.modes.failures]\nservice_dwon = 'auto'\n", "decision.modes.failures", "service_dwon"),
+        ("[decision.modes.failures]\nunknown = 'auto'\n", "decision.modes.failures", "unknown"),
+        ("[decision.autonomy]\nwindow = 5\noutcomes_min = 6\n", "decision.autonomy.outcomes_min", 6),
+        ("[[decision.windows]]\nname='a'\nstart='01:00'\nend='01:00'\n", "decision.windows[0].end", "01:00"),
+        ("[[decision.windows]]\nname='a'\nstart='01:00'\nend='02:00'\ndays=[]\n", "decision.windows[0].days", []),
+        (
+            "[[decision.windows]]\nname='a'\nstart='01:00'\nend='02:00'\ntimezone='Europe/Berln'\n",
+            "decision.windows[0].timezone",
+            "Europe/Berln",
+        ),
     ],
 )
 def test_a_mistake_is_named_with_file_key_value_and_remedy(tmp_path, text, key, value):
