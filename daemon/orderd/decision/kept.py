@@ -1,8 +1,8 @@
 """How the guard's memory outlives orderd: the port it is kept through, and time that is carried over a restart. Pure but for it.
 
 Within one boot the monotonic clock goes on, so ends are carried over exactly, and no jump of the wall clock matters. After a
-reboot only UTC is left; a difference that cannot be true (negative, or longer than a host is away) counts as no time at all, so that
-holds, denials and rates last too long rather than too short, and never longer than they were given.
+reboot only UTC is left; a difference that cannot be true (negative, or longer than a host is away) counts as no time at all, so
+that holds, denials and rates last too long rather than too short, and never longer than they were given.
 """
 
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ class Keep(Protocol):
         """
         ...
 
-    def drop(self, kind: Standing, key: str) -> None:
+    def drop(self, kind: Standing, key: str) -> object:
         """Forget a key; one that is not there is no error.
 
         Raises:
@@ -40,7 +40,7 @@ class Keep(Protocol):
         ...
 
     def load(self, kind: Standing, of: type[T]) -> dict[str, T]:
-        """Return everything of a kind, by key, oldest first."""
+        """Return everything of a kind, by key."""
         ...
 
 
@@ -78,7 +78,7 @@ class Boot:
 
     def away_ns(self, at: Instant, boot_id: str) -> int:
         """Return how many nanoseconds ago a kept moment was, as far as that can be believed; never negative."""
-        if boot_id == self.boot_id:
+        if boot_id and boot_id == self.boot_id:
             return max(0, self.now.mono_ns - at.mono_ns)
         elapsed = self.now.utc_ns - at.utc_ns
         return elapsed if 0 <= elapsed <= AWAY_S_MAX * 1e9 else 0

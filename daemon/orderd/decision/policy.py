@@ -132,13 +132,15 @@ def _climb(case: Case, facts: Facts, rulings: Mapping[str, Ruling]) -> Choice:
     usable = [case.repairs[c.repair] for c in case.considered if not c.refused_because]
     if not usable:
         return _nothing_usable(case.considered, facts)
+    repair = _rung(usable, rulings)
+    ruling = rulings[repair.name]
+    if CONSEQUENCES[ruling.reason].people:
+        return _choice(ruling.reason, ruling.detail, facts, repair.name)
     if len(facts.tried) >= facts.limits.repairs_per_incident:
         detail = f"{len(facts.tried)} repairs tried (decision.repairs_per_incident)"
         return _choice(Reason.LADDER_EXHAUSTED, detail, facts)
-    repair = _rung(usable, rulings)
-    ruling = rulings[repair.name]
     cause = cause_of(case.diagnosis, facts.others)
-    if cause is not None and not CONSEQUENCES[ruling.reason].people:
+    if cause is not None:
         detail = f"{cause.failure} of {cause.entity} comes first: it may be the cause"
         return _choice(Reason.CAUSE_FIRST, detail, facts, repair.name)
     return _choice(ruling.reason, ruling.detail, facts, repair.name)

@@ -6,9 +6,8 @@ wrong before, so a window counts as open when either says so.
 
 from collections import deque
 from collections.abc import Iterable
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import Final
-from zoneinfo import ZoneInfo
 
 from orderd.config.schema import WindowConfig
 from orderd.decision.facts import OpenWindow
@@ -76,7 +75,7 @@ def ends(window: WindowConfig, moment: datetime) -> datetime | None:
         window: as configured.
         moment: in UTC.
     """
-    zone = ZoneInfo(window.timezone)
+    zone = _zone(window.timezone)
     today = moment.astimezone(zone).date()
     for day in (today - timedelta(days=1), today):
         if _DAYS[day.weekday()] in window.days:
@@ -86,14 +85,20 @@ def ends(window: WindowConfig, moment: datetime) -> datetime | None:
     return None
 
 
-def _start_and_end(window: WindowConfig, day: date, zone: ZoneInfo) -> tuple[datetime, datetime]:
+def _start_and_end(window: WindowConfig, day: date, zone: tzinfo) -> tuple[datetime, datetime]:
     over_midnight = window.end <= window.start
     start = min(_instants(day, window.start, zone))
     end = max(_instants(day + timedelta(days=1 if over_midnight else 0), window.end, zone))
     return start, end
 
 
-def _instants(day: date, time_of_day: str, zone: ZoneInfo) -> tuple[datetime, datetime]:
+def _instants(day: date, time_of_day: str, zone: tzinfo) -> tuple[datetime, datetime]:
     hour, minute = (int(part) for part in time_of_day.split(":"))
     wall = datetime(day.year, day.month, day.day, hour, minute, tzinfo=zone)
     return wall.astimezone(UTC), wall.replace(fold=1).astimezone(UTC)
+
+
+def _zone(name: str) -> tzinfo:
+    from zoneinfo import ZoneInfo  # noqa: PLC0415  only a host that has windows pays the memory
+
+    return ZoneInfo(name)
