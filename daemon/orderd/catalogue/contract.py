@@ -10,6 +10,7 @@ from typing import Annotated, Any, Final
 import msgspec
 import yaml
 
+from orderd.catalogue.touches import why_refused
 from orderd.domain.faults import KIND_OF, EntityKind, Failure
 from orderd.domain.repairs import BlastRadius, Comparison, Condition, Op, Repair, Risk, Verify
 from orderd.domain.signals import ENTITY_SIGNALS
@@ -59,7 +60,7 @@ class _Contract(_Strict, frozen=True, kw_only=True):
     target: EntityKind
     rung: Annotated[int, msgspec.Meta(ge=0, le=9)] = 0
     preconditions: _Conditions
-    touches: tuple[Text, ...]
+    touches: Annotated[tuple[Text, ...], msgspec.Meta(min_length=1, max_length=16)]
     risk: Risk
     deadline_s: Annotated[float, msgspec.Meta(gt=0, le=300)]
     cooldown_s: Annotated[float, msgspec.Meta(ge=0, le=86400)]
@@ -159,6 +160,7 @@ def _check_relations(contract: _Contract, *, file: str, folder: str) -> None:
         msg = f"{file}: name = {contract.name!r}; allowed: the folder's own name {folder!r}, like [a-z][a-z0-9_]*"
         raise CatalogueError(msg)
     _check_failures(contract, file)
+    _check_touches(contract, file)
     _check_signals(contract.preconditions, contract.target, f"{file}: preconditions")
     _check_signals(contract.verify.healthy, contract.target, f"{file}: verify.healthy")
     _check_verify(contract.verify, file)
@@ -172,6 +174,13 @@ def _check_failures(contract: _Contract, file: str) -> None:
     for failure in contract.repairs:
         if failure not in fitting:
             msg = f"{file}: repairs = {failure.value!r}; allowed with target {contract.target.value!r}: " + ", ".join(fitting)
+            raise CatalogueError(msg)
+
+
+def _check_touches(contract: _Contract, file: str) -> None:
+    for place, touch in enumerate(contract.touches):
+        if why := why_refused(touch, contract.target):
+            msg = f"{file}: touches[{place}] = {touch!r}; allowed: {why}"
             raise CatalogueError(msg)
 
 

@@ -5,11 +5,14 @@ patterns, so that what changed can be held against what a repair said it would c
 
     touches: ["unit {target}", "file /etc/resolv.conf", "file {target}/**/*.log", "process"]
 
-``process`` says that processes outside the target may be stopped; it has no name.
+``process`` says that processes outside the target may be stopped; it has no name. In patterns ``*`` and ``?`` stay within one
+part of a path, ``**/`` stands for any number of directories, also for none.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from orderd.domain.clock import Instant
 
@@ -25,3 +28,22 @@ class Inventory:
 
     at: Instant
     things: Mapping[str, str]
+
+
+def matches(pattern: str, thing: str) -> bool:
+    """Tell whether a pattern of a contract's ``touches``, its ``{target}`` filled in, means a thing of the inventory."""
+    return _compiled(pattern).fullmatch(thing) is not None
+
+
+_WILD = re.compile(r"\*\*/|\*\*|\*|\?")
+_MEANING = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
+
+
+@lru_cache(maxsize=256)
+def _compiled(pattern: str) -> re.Pattern[str]:
+    parts: list[str] = []
+    end = 0
+    for wild in _WILD.finditer(pattern):
+        parts += [re.escape(pattern[end : wild.start()]), _MEANING[wild[0]]]
+        end = wild.end()
+    return re.compile("".join([*parts, re.escape(pattern[end:])]), re.DOTALL)

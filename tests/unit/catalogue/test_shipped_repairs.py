@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from orderd.catalogue import load_repairs
-from orderd.domain.faults import Failure
+from orderd.domain.faults import KIND_OF, Failure
 
 REPAIRS = Path(__file__).parents[3] / "playbooks" / "repairs"
 CATALOGUE = load_repairs(REPAIRS)
@@ -18,9 +18,9 @@ def test_every_shipped_contract_is_valid():
     assert dict(CATALOGUE.refused) == {}
 
 
-@pytest.mark.parametrize("failure", [f for f in Failure if f not in {Failure.OK, Failure.CLOCK_STEPPED}])
+@pytest.mark.parametrize("failure", [f for f in KIND_OF if f is not Failure.CLOCK_STEPPED])
 def test_every_failure_but_a_stepped_clock_has_a_repair(failure):
-    """What can be diagnosed can be repaired; a stepped clock goes to a person."""
+    """What can be named can be repaired; a stepped clock, like what nobody can name, goes to a person."""
     assert any(failure in repair.repairs for repair in CATALOGUE.repairs.values())
 
 
