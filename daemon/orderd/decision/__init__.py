@@ -9,16 +9,19 @@ from orderd.decision.before_guard import Guard
 from orderd.decision.before_policy import choose
 from orderd.decision.candidates import candidates
 from orderd.decision.consequences import CONSEQUENCES, Consequence, action_for
-from orderd.decision.facts import Ending, Facts, Limits, Phase, decode, encode, under
+from orderd.decision.facts import Ending, Facts, Limits, Phase, under
+from orderd.decision.facts import decode as decode_facts
+from orderd.decision.facts import encode as encode_facts
 from orderd.decision.guard import Ruling, rule
 from orderd.decision.holds import Holds
 from orderd.decision.kept import Keep
-from orderd.decision.memory import GuardMemory, Situation
+from orderd.decision.memory import Aftermath, GuardMemory, Situation
 from orderd.decision.policy import Case, Choice, reconsider
 from orderd.decision.precedence import cause_of
 
 __all__ = [
     "CONSEQUENCES",
+    "Aftermath",
     "Case",
     "Choice",
     "Consequence",
@@ -36,8 +39,8 @@ __all__ = [
     "candidates",
     "cause_of",
     "choose",
-    "decode",
-    "encode",
+    "decode_facts",
+    "encode_facts",
     "reconsider",
     "rule",
     "under",

@@ -24,11 +24,15 @@ HOUR_S: Final = 3600.0
 
 
 class Ending(StrEnum):
-    """What came of a repair, as verification said; VOID: the executor refused, nothing was touched."""
+    """What came of a repair, as verification said.
+
+    INTERRUPTED: the host was touched and nobody could judge it; it counts for rates alone. VOID: nothing was touched.
+    """
 
     VERIFIED = "verified"
     COLLATERAL = "collateral"
     UNVERIFIED = "unverified"
+    INTERRUPTED = "interrupted"
     VOID = "void"
 
 

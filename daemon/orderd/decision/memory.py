@@ -207,14 +207,15 @@ class GuardMemory:
 
         Args:
             decision_id: the decision of the repair.
-            ending: what verification said; VOID when nothing was touched: it is forgotten, and counts for no rate.
+            ending: what verification said; INTERRUPTED when the host was touched and nothing was judged: it counts for rates alone;
+                VOID when nothing was touched: it is forgotten.
             now: the moment.
 
         Returns:
             What follows from it, for the record and for notices.
         """
         deed = self._history.judge(decision_id, ending)
-        if deed is None or ending is Ending.VOID:
+        if deed is None or ending not in _JUDGED:
             return Aftermath()
         denial = None
         if ending is Ending.UNVERIFIED:
