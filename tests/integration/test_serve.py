@@ -29,7 +29,7 @@ def address():
 @contextlib.contextmanager
 def serving(root, address):
     """Run `ordertrainer serve` as a program, from the moment it takes telemetry."""
-    argv = [sys.executable, "-u", "-m", "ordertrainer", "serve", "--listen", address, "--data", str(root)]
+    argv = [sys.executable, "-u", "-m", "ordertrainer", "serve", "--insecure", "--listen", address, "--data", str(root)]
     program = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     try:
         first = program.stdout.readline()
@@ -109,7 +109,7 @@ def test_ctrl_c_ends_the_program_in_order(tmp_path, address):
 def test_a_taken_directory_is_one_line_and_exit_2(tmp_path, address):
     """A second trainer on the same directory says so in one line and leaves."""
     with serving(tmp_path, address):
-        argv = [sys.executable, "-m", "ordertrainer", "serve", "--listen", "127.0.0.1:0", "--data", str(tmp_path)]
+        argv = [sys.executable, "-m", "ordertrainer", "serve", "--insecure", "--listen", "127.0.0.1:0", "--data", str(tmp_path)]
         second = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
     assert second.returncode == 2
     assert second.stderr.startswith("error: ")

@@ -59,7 +59,7 @@ def config(address, spool):
 
 async def test_every_sample_arrives_once_while_the_trainer_comes_and_goes(tmp_path):
     """Across three restarts of the trainer, in the middle of traffic, every sample is stored exactly once and in order."""
-    server = TrainerServer(tmp_path, "127.0.0.1:0")
+    server = TrainerServer(tmp_path, "127.0.0.1:0", insecure=True)
     await server.start()
     address = server.address
     uplink = Uplink(config(address, tmp_path / "spool"), "host-a", SystemClock())
@@ -69,7 +69,7 @@ async def test_every_sample_arrives_once_while_the_trainer_comes_and_goes(tmp_pa
             await asyncio.sleep(0.005)
             if second % 60 == 0:
                 await server.stop()
-                server = TrainerServer(tmp_path, address)
+                server = TrainerServer(tmp_path, address, insecure=True)
                 await server.start()
         await until(lambda: uplink.sent == 200)
     await server.stop()
@@ -80,7 +80,7 @@ async def test_every_sample_arrives_once_while_the_trainer_comes_and_goes(tmp_pa
 async def test_an_acknowledgement_that_got_lost_does_not_store_the_batch_twice(tmp_path):
     """A batch sent again after a broken stream is acknowledged and dropped."""
     batch = PushRequest(host_id="h", boot_id="b", sequence=1, samples=samples_to_wire([sample_at(1)]))
-    async with TrainerServer(tmp_path, "127.0.0.1:0") as server:
+    async with TrainerServer(tmp_path, "127.0.0.1:0", insecure=True) as server:
         for _ in range(2):
             assert (await push(server.address, batch)).sequence == 1
         assert (server.ingested.samples, server.ingested.duplicates) == (1, 1)
@@ -90,10 +90,10 @@ async def test_an_acknowledgement_that_got_lost_does_not_store_the_batch_twice(t
 async def test_an_acknowledged_batch_survives_the_death_of_the_trainer(tmp_path):
     """What was acknowledged is on disk at that moment: a trainer killed right after has it when it returns."""
     batch = PushRequest(host_id="h", boot_id="b", sequence=1, samples=samples_to_wire([sample_at(1)]))
-    async with TrainerServer(tmp_path / "data", "127.0.0.1:0") as server:
+    async with TrainerServer(tmp_path / "data", "127.0.0.1:0", insecure=True) as server:
         await push(server.address, batch)
         shutil.copytree(tmp_path / "data", tmp_path / "after-kill")
-    async with TrainerServer(tmp_path / "after-kill", "127.0.0.1:0"):
+    async with TrainerServer(tmp_path / "after-kill", "127.0.0.1:0", insecure=True):
         pass
     assert seconds_in(tmp_path / "after-kill") == [1]
 
@@ -102,7 +102,7 @@ async def test_another_schema_is_refused_with_both_digests(tmp_path):
     """A host that measures another list of signals gets FAILED_PRECONDITION and both digests."""
     batch = PushRequest(host_id="h", boot_id="b", sequence=1, samples=samples_to_wire([sample_at(1)]))
     batch.samples.schema_digest = "f" * 64
-    async with TrainerServer(tmp_path, "127.0.0.1:0") as server:
+    async with TrainerServer(tmp_path, "127.0.0.1:0", insecure=True) as server:
         with pytest.raises(grpc.aio.AioRpcError) as refused:
             await push(server.address, batch)
     assert refused.value.code() is grpc.StatusCode.FAILED_PRECONDITION
@@ -124,7 +124,7 @@ async def test_malformed_batches_are_refused_by_field(tmp_path, change, field):
     batch = PushRequest(host_id="h", boot_id="b", sequence=1, samples=samples_to_wire([sample_at(1)]))
     for name, value in change.items():
         setattr(batch, name, value)
-    async with TrainerServer(tmp_path, "127.0.0.1:0") as server:
+    async with TrainerServer(tmp_path, "127.0.0.1:0", insecure=True) as server:
         with pytest.raises(grpc.aio.AioRpcError) as refused:
             await push(server.address, batch)
     assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
@@ -145,7 +145,7 @@ async def test_one_batch_the_trainer_refuses_does_not_block_the_next(tmp_path, m
         real(request, digest)
 
     monkeypatch.setattr(service, "check", picky)
-    async with TrainerServer(tmp_path, "127.0.0.1:0") as server:
+    async with TrainerServer(tmp_path, "127.0.0.1:0", insecure=True) as server:
         uplink = Uplink(config(server.address, tmp_path / "spool"), "host-a", SystemClock())
         for second in range(1, 16):
             uplink.offer_sample(sample_at(second))
@@ -157,16 +157,16 @@ async def test_one_batch_the_trainer_refuses_does_not_block_the_next(tmp_path, m
 
 async def test_a_taken_port_is_an_error_with_a_remedy(tmp_path):
     """A second trainer on the same port says so instead of sharing the load in silence."""
-    async with TrainerServer(tmp_path / "a", "127.0.0.1:0") as server:
+    async with TrainerServer(tmp_path / "a", "127.0.0.1:0", insecure=True) as server:
         with pytest.raises(ServeError, match="choose another --listen"):
-            await TrainerServer(tmp_path / "b", server.address).start()
-    async with TrainerServer(tmp_path / "b", "127.0.0.1:0"):
+            await TrainerServer(tmp_path / "b", server.address, insecure=True).start()
+    async with TrainerServer(tmp_path / "b", "127.0.0.1:0", insecure=True):
         pass
 
 
 async def test_synchronous_callers_get_the_same_server(tmp_path):
     """TrainerThread serves from a thread of its own and has everything in Parquet when it stops."""
-    with TrainerThread(tmp_path, "127.0.0.1:0") as trainer:
+    with TrainerThread(tmp_path, "127.0.0.1:0", insecure=True) as trainer:
         uplink = Uplink(config(trainer.address, tmp_path / "spool"), "host-a", SystemClock())
         async with running(uplink):
             for second in range(1, 8):

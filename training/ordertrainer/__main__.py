@@ -30,6 +30,7 @@ VERBS: Final = {
     "drill": Verb(module="drill.cli", attribute="drill", summary="Break a disposable host, let orderd repair it, prove it."),
     "host": Verb(module="ground.cli", attribute="host_app", summary="Disposable hosts: up, down, list, enter, reap, prepare."),
     "serve": Verb(module="serve.cli", attribute="serve", summary="Take in the telemetry of hosts."),
+    "token": Verb(module="serve.cli", attribute="token", summary="Let a host or a person join the fleet, once."),
     "collect": Verb(module="collect.cli", attribute="collect", summary="Record labelled drills on disposable hosts."),
     "dataset": Verb(module="dataset.cli", attribute="dataset", summary="Summarise recorded drills."),
     "train": Verb(module="imitation.cli", attribute="train", summary="Train the order model on recorded drills."),

@@ -12,7 +12,10 @@ from typing import Final, Self
 
 
 class Role(IntEnum):
-    """What a caller may do; each includes those below it, but for TRAINER and HOST, which stand beside the people's roles."""
+    """What a caller may do; each includes those below it, but for those from TRAINER on, which stand beside the people's roles.
+
+    A STRANGER has no certificate yet and comes to get one.
+    """
 
     NONE = 0
     READER = 1
@@ -20,6 +23,7 @@ class Role(IntEnum):
     ADMIN = 3
     TRAINER = 10
     HOST = 11
+    STRANGER = 12
 
     def may(self, needed: "Role") -> bool:
         """Tell whether a caller of this role may do what needs another."""

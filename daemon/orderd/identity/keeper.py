@@ -29,17 +29,17 @@ _SPREAD: Final = 0.05
 """Share of a life by which hosts that were enrolled together drift apart."""
 _SAID_BYTES_MAX: Final = 2000
 
-Renew = Callable[[Path], Awaitable[None]]
+Renew = Callable[[Path, str], Awaitable[None]]
 
 
-async def renew_in_a_process(directory: Path) -> None:
+async def renew_in_a_process(directory: Path, trainer: str) -> None:
     """Have a process of its own renew the identity in a directory.
 
     Raises:
         IdentityError: it could not; what was in force stays so.
     """
     program = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-I", "-m", "orderd.identity", "renew", "--directory", str(directory)),
+        *(sys.executable, "-I", "-m", "orderd.identity", "renew", "--directory", str(directory), "--trainer", trainer),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.PIPE,
@@ -62,18 +62,26 @@ class Keeper:
     """The identity of a running orderd."""
 
     def __init__(
-        self, directory: Path, clock: Clock, *, renew: Renew = renew_in_a_process, jitter: random.Random | None = None
+        self,
+        directory: Path,
+        clock: Clock,
+        *,
+        trainer: str = "",
+        renew: Renew = renew_in_a_process,
+        jitter: random.Random | None = None,
     ) -> None:
         """Read what there is; nothing is renewed before `run`.
 
         Args:
             directory: where the identity is kept.
             clock: its wall clock says whether a certificate holds.
+            trainer: ``HOST:PORT`` to renew at; empty: as when it was enrolled.
             renew: puts a new certificate in force; replaced in tests.
             jitter: spreads renewals over hosts; a fresh generator when None.
         """
         self._directory = directory
         self._clock = clock
+        self._trainer = trainer
         self._renew = renew
         self._jitter = jitter or random.Random()  # noqa: S311  spreads renewals, guards nothing
         self._news = asyncio.Condition()
@@ -176,7 +184,7 @@ class Keeper:
 
     async def _try(self, identity: Identity) -> None:
         try:
-            await self._renew(self._directory)
+            await self._renew(self._directory, self._trainer)
         except (IdentityError, OSError) as error:
             self._trouble = str(error)
             LOG.warning("identity: %s", self.problem)

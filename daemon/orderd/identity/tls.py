@@ -25,26 +25,28 @@ def channel_credentials(identity: Identity) -> grpc.ChannelCredentials:
     return grpc.ssl_channel_credentials(identity.authority, identity.key, identity.certificate)
 
 
-def server_credentials(newest: Callable[[], Identity]) -> grpc.ServerCredentials:
+def server_credentials(newest: Callable[[], Identity], *, members_only: bool = True) -> grpc.ServerCredentials:
     """Return what a server shows, and that every client has to show a certificate of the same authority.
 
     Args:
         newest: the identity in force; asked for every connection, so that a new certificate needs no restart.
+        members_only: False: clients show nothing. gRPC for Python cannot leave it to them.
     """
     served: list[Identity] = [newest()]
+
+    def configuration() -> Any:
+        identity = served[0]
+        believed = identity.authority if members_only else None
+        return grpc.ssl_server_certificate_configuration([(identity.key, identity.certificate)], believed)
 
     def fetch() -> Any:  # None: what is served stays
         found = newest()
         if found.generation == served[0].generation:
             return None
         served[0] = found
-        return _configuration(found)
+        return configuration()
 
-    return grpc.dynamic_ssl_server_credentials(_configuration(served[0]), fetch, require_client_authentication=True)
-
-
-def _configuration(identity: Identity) -> Any:
-    return grpc.ssl_server_certificate_configuration([(identity.key, identity.certificate)], identity.authority)
+    return grpc.dynamic_ssl_server_credentials(configuration(), fetch, require_client_authentication=members_only)
 
 
 def caller_of(context: Any, fleet: str, *, utc: Callable[[], float] = time.time) -> Caller:

@@ -14,9 +14,9 @@ from ordertrainer.serve.service import Ingested
 class TrainerThread:
     """A running `TrainerServer`; leaving its ``with`` block stops it and compacts everything."""
 
-    def __init__(self, root: Path, listen: str | Sequence[str]) -> None:
+    def __init__(self, root: Path, listen: str | Sequence[str], *, insecure: bool = False) -> None:
         """Prepare; see `TrainerServer`."""
-        self._server = TrainerServer(root, listen)
+        self._server = TrainerServer(root, listen, insecure=insecure)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="trainer", daemon=True)
 
