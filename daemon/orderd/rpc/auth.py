@@ -5,6 +5,7 @@ a method has no row. Readers look; operators do what an incident needs; admins c
 installs models and reads. Hosts have no business with each other.
 """
 
+from collections.abc import Callable
 from typing import Any, Final
 
 from orderd.config.schema import RolesConfig
@@ -97,16 +98,15 @@ def local_gate(roles: RolesConfig, relay: PeerRelay, refuse: Refuse) -> Gate:
     return Gate(TABLE, who, refuse=refuse)
 
 
-def remote_gate(identity: Identity, refuse: Refuse) -> Gate:
+def remote_gate(newest: Callable[[], Identity], refuse: Refuse) -> Gate:
     """Return what guards the TCP port.
 
     Args:
-        identity: of this host; callers have to be of its fleet.
+        newest: the identity of this host; callers have to be of its fleet.
         refuse: ends a call with what went wrong.
     """
-    fleet = identity.name.fleet
 
     async def who(context: Any) -> Caller:
-        return caller_of(context, fleet)
+        return caller_of(context, newest().name.fleet)
 
     return Gate(TABLE, who, refuse=refuse)
