@@ -56,7 +56,7 @@ async def run(config: Config) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     clock = SystemClock()
     catalogue = _catalogue(config)
-    journal = Journal.open(config.journal.path)
+    journal = Journal.open(config.journal.path, config.journal)
     try:
         await _run(config, clock, catalogue, journal, stop)
     finally:

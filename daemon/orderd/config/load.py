@@ -85,6 +85,13 @@ def _check_relations(path: Path, config: Config) -> None:
             allowed=f"less than sampling.period_s ({config.sampling.period_s:g})",
         )
     _check_decision(path, config.decision)
+    if config.journal.ballast_bytes > config.journal.bytes_max // 4:
+        raise ConfigError(
+            file=str(path),
+            key="journal.ballast_bytes",
+            value=config.journal.ballast_bytes,
+            allowed=f"at most a quarter of journal.bytes_max ({config.journal.bytes_max // 4})",
+        )
 
 
 def _check_decision(path: Path, decision: DecisionConfig) -> None:

@@ -59,14 +59,15 @@ def _unpack(code: bytes, packed: bytes) -> tuple[float, ...]:
     return struct.unpack(f"<{len(packed) // _BYTES[code]}{code.decode()}", packed)
 
 
-def insert(connection: sqlite3.Connection, number: int, evidence: Evidence) -> None:
-    """Insert the evidence of a decision under its number."""
+def insert(connection: sqlite3.Connection, number: int, evidence: Evidence) -> tuple[int, int]:
+    """Insert the evidence of a decision under its number; return bytes of window and scores, and of facts."""
     window = evidence.window if evidence.window is None or len(evidence.window) <= WINDOW_BYTES_MAX else None
     scores = None if evidence.scores is None else pack_scores(evidence.scores)
     connection.execute(
         "INSERT INTO evidence (number, facts, scores, window) VALUES (?, ?, ?, ?)",
         (number, evidence.facts, scores, window),
     )
+    return len(window or b"") + len(scores or b""), len(evidence.facts)
 
 
 def select(connection: sqlite3.Connection, decision_id: str) -> Evidence | None:

@@ -10,6 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final, Self
 
+from orderd.config.schema import JournalConfig
+from orderd.domain.clock import Instant
 from orderd.domain.standing import Rating
 from orderd.domain.values import Action, Decision, DecisionRecord, Evidence, IncidentState, Step
 from orderd.errors import JournalError
@@ -17,7 +19,9 @@ from orderd.record import evidence as evidence_rows
 from orderd.record import rows
 from orderd.record.kept import KeptState
 from orderd.record.reader import JournalReader, connect_reader
-from orderd.record.trouble import journal_errors
+from orderd.record.reserve import RESERVE_BYTES
+from orderd.record.retention import Bounds, Retention
+from orderd.record.trouble import journal_errors, primary_code
 from orderd.record.writer import Writer
 
 _FIRST_STATE: Final = {
@@ -32,6 +36,19 @@ AFTERWARDS: Final = frozenset({"rated", "ticket"})
 
 STEPS_MAX: Final = 500
 """Steps of one decision; a repair has about five, ratings may follow."""
+
+
+_SMALL: Final = JournalConfig(ballast_bytes=RESERVE_BYTES)
+
+
+def bounds_of(config: JournalConfig) -> Bounds:
+    """Return what a configuration lets the journal keep."""
+    return Bounds(
+        bytes_max=config.bytes_max,
+        age_s_max=config.age_s_max,
+        evidence_bytes_max=config.evidence_bytes_max,
+        reserve_bytes=config.ballast_bytes,
+    )
 
 
 def intent(decision: Decision) -> Step:
@@ -56,29 +73,31 @@ class Journal(JournalReader):
     Every method that writes returns after the change is on the disk, and every incident ends in exactly one terminal state.
     """
 
-    def __init__(self, reader: sqlite3.Connection, path: str, writer: Writer) -> None:
+    def __init__(self, reader: sqlite3.Connection, path: str, writer: Writer, retention: Retention) -> None:
         """Take over open connections; use ``open`` instead."""
         super().__init__(reader, path)
         self._writer = writer
+        self._retention = retention
         self.kept = KeptState(writer)
 
     @classmethod
-    def open(cls, path: str | Path) -> Self:
+    def open(cls, path: str | Path, config: JournalConfig = _SMALL) -> Self:  # pyright: ignore[reportIncompatibleMethodOverride]
         """Open the journal, creating or migrating it.
 
         Args:
             path: of the SQLite file; its folder has to exist.
+            config: how much it may keep, and how much room to hold ready; its path is not looked at.
 
         Raises:
             JournalError: it cannot be opened, is damaged, or is of a newer orderd; the message says what to do.
         """
         name = str(path)
         with journal_errors(name, "open it"), ExitStack() as undo:
-            writer = Writer.open(name)
+            writer = Writer.open(name, config.ballast_bytes)
             undo.callback(writer.close)
             reader = connect_reader(name)
             undo.callback(reader.close)
-            journal = cls(reader, name, writer)
+            journal = cls(reader, name, writer, Retention(writer, bounds_of(config)))
             undo.pop_all()
         return journal
 
@@ -87,7 +106,8 @@ class Journal(JournalReader):
 
         Args:
             decision: the choice.
-            evidence: what it was made from; recorded in the same transaction.
+            evidence: what it was made from; recorded in the same transaction. It is left out when the room that is left on a
+                full file system is needed for decisions.
 
         Returns:
             The decision with its first step, whose state follows from the action: repairing, waiting or escalated.
@@ -95,16 +115,43 @@ class Journal(JournalReader):
         Raises:
             JournalError: it was not recorded; nothing may be touched.
         """
-        first = intent(decision)
         self._check(decision)
+        if evidence is None or self._writer.reserve.short:
+            return self._record(decision, None)
+        try:
+            return self._record(decision, evidence)
+        except JournalError as error:
+            if primary_code(error.__cause__) != sqlite3.SQLITE_FULL:
+                raise
+            # What is left of the room belongs to decisions.
+            return self._record(decision, None)
+
+    def _record(self, decision: Decision, evidence: Evidence | None) -> DecisionRecord:
+        first = intent(decision)
         with self._writer.transaction(f"record decision {decision.decision_id}") as connection:
             self._open_incident(connection, decision)
             self._move(connection, decision.incident_id, first)
             number = rows.insert_decision(connection, decision, first.state)
             rows.insert_step(connection, first)
             if evidence is not None:
-                evidence_rows.insert(connection, number, evidence)
+                self._retention.recorded(*evidence_rows.insert(connection, number, evidence))
         return DecisionRecord(decision=decision, steps=(first,))
+
+    def retain(self, now: Instant) -> bool:
+        """Do a bounded piece of removing what is too old or too much; call it now and then, off the tick's path.
+
+        Evidence goes first, then whole ended incidents, oldest first. What is open never goes.
+
+        Args:
+            now: both clocks; age counts once they have agreed for an hour.
+
+        Returns:
+            Whether more is left to do.
+
+        Raises:
+            JournalError: the file cannot be written.
+        """
+        return self._retention.work(now)
 
     def append(self, step: Step) -> DecisionRecord:
         """Make one more step of a decision durable.

@@ -24,28 +24,35 @@ class Reserve:
         self._page_bytes = int(connection.execute("PRAGMA page_size").fetchone()[0])
         self._pages = reserve_bytes // self._page_bytes
         self._writes = 0
-        self._refill()
+        self.short = False
+        """Whether less than half of the reserve is left and there is no room for more."""
+        self.refill()
 
     def wrote(self) -> None:
         """Count a write; now and then look whether the reserve has shrunk. Never raises: what was written before is durable."""
         self._writes += 1
         if self._writes % CHECK_EVERY == 0:
-            self._refill()
+            self.refill()
 
     def free_pages(self) -> int:
         """Return how many pages are free."""
         return int(self._connection.execute("PRAGMA freelist_count").fetchone()[0])
 
-    def _refill(self) -> None:
+    def refill(self) -> None:
+        """Fill the reserve when less than half of it is left. Never raises: a full disk leaves what there is."""
         try:
-            if self.free_pages() * 2 > self._pages:
+            # Left behind where orderd was killed below: it is the reserve, once it is free.
+            self._connection.execute("DROP TABLE IF EXISTS reserve")
+            self.short = self.free_pages() * 2 < self._pages
+            if not self.short:
                 return
             # Two transactions: pages that are used and freed within one are never written, and the file would have holes
             # instead of room.
-            self._connection.execute("CREATE TABLE IF NOT EXISTS reserve (filling BLOB)")
+            self._connection.execute("CREATE TABLE reserve (filling BLOB)")
             self._connection.execute("INSERT INTO reserve VALUES (zeroblob(?))", (self._pages * self._page_bytes,))
             self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
             self._connection.execute("DROP TABLE reserve")
+            self.short = self.free_pages() * 2 < self._pages
         except sqlite3.DatabaseError:
             # Full or failing: what is there is the reserve. The next real write reports the trouble, with its remedy.
             return

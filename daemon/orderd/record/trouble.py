@@ -25,7 +25,7 @@ _PRIMARY: Final = 0xFF
 """Extended SQLite result codes carry the primary code in their lowest byte."""
 
 
-def primary_code(error: BaseException) -> int:
+def primary_code(error: BaseException | None) -> int:
     """Return SQLite's primary result code of an error, 0 when it has none."""
     return int(getattr(error, "sqlite_errorcode", 0)) & _PRIMARY
 

@@ -9,6 +9,7 @@ import sqlite3
 import threading
 from collections.abc import Generator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Final, Self
 
 from orderd.record import schema
@@ -29,10 +30,15 @@ def connect_writer(path: str) -> sqlite3.Connection:
     """
     # Created here rather than by SQLite, so that the file is never readable by everybody, not even for a moment.
     os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o640))
+    _sync_folder(path)
     connection = sqlite3.connect(path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False)
     try:
+        # Only a file without tables can still choose to give pages back; one of an older orderd uses its own again instead.
+        connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
+        # Some builds overwrite whatever is freed with zeros, through the log: removing would then cost as much as writing.
+        connection.execute("PRAGMA secure_delete = FAST")
         # Tables are rebuilt by migrations; only what orderd writes from then on is checked for what it refers to.
         schema.migrate(connection, path)
         connection.execute("PRAGMA foreign_keys = ON")
@@ -40,6 +46,15 @@ def connect_writer(path: str) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
+
+
+def _sync_folder(path: str) -> None:
+    """Make the file's name durable: a power cut must not lose a file whose content was synced."""
+    folder = os.open(Path(path).absolute().parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
 
 
 class Writer:
@@ -89,6 +104,11 @@ class Writer:
                     self.connection.execute("ROLLBACK")
                 raise
             self.reserve.wrote()
+
+    def keep_room(self) -> None:
+        """Look whether the reserve has shrunk, and fill it. Never raises."""
+        with self._lock:
+            self.reserve.refill()
 
     @contextmanager
     def reading(self) -> Generator[sqlite3.Connection]:

@@ -42,6 +42,7 @@ def test_services_and_probes_are_read(tmp_path):
             "http://example.com/",
         ),
         ("[inference]\ntimeout_s = 2\n", "inference.timeout_s", 2.0),
+        ("[journal]\nbytes_max = 33554432\n", "journal.ballast_bytes", 16777216),
         ("[telemetry]\ntrainer = 'nohost'\n", "telemetry.trainer", "nohost"),
         ("nonsense = 1\n", "nonsense", 1),
         ("[decision.modes.failures]\nservice_dwon = 'auto'\n", "decision.modes.failures", "service_dwon"),
