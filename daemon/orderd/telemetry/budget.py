@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import grpc
 import grpc.aio
+from google.protobuf.message import DecodeError
 
 from orderd.config.schema import FleetConfig, TelemetryConfig
 from orderd.domain.clock import Clock, Instant
@@ -238,14 +239,15 @@ class Budget:
             raise TelemetryError("no trainer is configured (telemetry.trainer)")
         if self._channel is None:
             self._channel = self._open()
-        call = self._channel.unary_unary(
-            method, request_serializer=type(request).SerializeToString, response_deserializer=response.FromString
-        )
         try:
-            return await call(request, timeout=CALL_S_MAX)
+            # Parsed here: gRPC turns an answer that does not parse into None.
+            answer = await self._channel.unary_unary(method)(request.SerializeToString(), timeout=CALL_S_MAX)
+            return response.FromString(answer)
         except grpc.aio.AioRpcError as error:
             await self._hang_up()
             raise TelemetryError(f"trainer {self._trainer}: {error.code().name}: {_for_people(error.details() or '')}") from error
+        except DecodeError as error:
+            raise TelemetryError("the trainer answered nonsense (no message)") from error
 
     async def _hang_up(self) -> None:
         channel, self._channel = self._channel, None

@@ -13,10 +13,11 @@ import time
 from collections import deque
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import grpc
 import grpc.aio
+from google.protobuf.message import DecodeError
 
 from orderd.config.schema import TelemetryConfig
 from orderd.domain.clock import Clock, Instant
@@ -32,7 +33,7 @@ from orderd.wire import decision_to_wire, samples_to_wire
 
 LOG = logging.getLogger(__name__)
 
-_Push = grpc.aio.StreamStreamCall[Any, PushResponse]
+_Push = grpc.aio.StreamStreamCall[bytes, bytes]
 
 IN_FLIGHT_MAX: Final = 16
 RETRY_S_MIN: Final = 0.25
@@ -212,7 +213,7 @@ class Uplink:
         self._in_flight.clear()
         async with self._line.open() as channel:
             await self._ready(channel)
-            call = channel.stream_stream(PUSH, response_deserializer=PushResponse.FromString)()
+            call: _Push = channel.stream_stream(PUSH)()
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._send(call), name="uplink-send")
                 tasks.create_task(self._receive(call), name="uplink-receive")
@@ -260,13 +261,15 @@ class Uplink:
     async def _receive(self, call: _Push) -> None:
         try:
             async for response in call:
-                await self._acknowledge(response.sequence)
+                await self._acknowledge(PushResponse.FromString(response).sequence)
                 await self._tell()
         except grpc.aio.AioRpcError as error:
             if self._is_hopeless(error.code()):
                 # The oldest batch is the one it means; kept, it would block all later ones.
                 self._dropped += await self._spool.forget(self._in_flight[0].place)
             raise TelemetryError(f"{error.code().name}: {error.details()}") from error
+        except DecodeError as error:
+            raise TelemetryError("the trainer answered nonsense (no message)") from error
         raise TelemetryError("the trainer ended the stream")
 
     def _is_hopeless(self, code: grpc.StatusCode) -> bool:

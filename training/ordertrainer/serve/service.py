@@ -1,7 +1,7 @@
 """TelemetryService: every batch checked, made durable, then acknowledged. Touches the network through its caller."""
 
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 
 import grpc
@@ -49,9 +49,15 @@ class Ingested:
 class Telemetry(TelemetryServiceServicer):
     """Takes the streams of all hosts."""
 
-    def __init__(self, committer: Committer) -> None:
-        """Take batches for ``committer``."""
+    def __init__(self, committer: Committer, *, saw: Callable[[str], None] = lambda _host_id: None) -> None:
+        """Take batches.
+
+        Args:
+            committer: makes them durable.
+            saw: told the host id of every batch that is durable.
+        """
         self._committer = committer
+        self._saw = saw
         self._digest = schema_digest()
         self.ingested = Ingested()
 
@@ -74,6 +80,7 @@ class Telemetry(TelemetryServiceServicer):
         except OSError as error:
             await self._refuse(context, grpc.StatusCode.UNAVAILABLE, f"cannot write: {error}")
         else:
+            self._saw(request.host_id)
             if new:
                 self.ingested.count(request)
             else:
