@@ -11,12 +11,17 @@ import asyncio
 import gc
 import logging
 import sys
+from collections.abc import Coroutine
 from pathlib import Path
+from typing import Any, Final
 
 from orderd import __version__
 from orderd.config import Config, load
 from orderd.config.load import DEFAULT_PATH
 from orderd.errors import OrderdError
+from orderd.memory import trim
+
+_TRIM_AFTER_S: Final = 10.0
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -56,8 +61,17 @@ def _run(config: Config, _arguments: argparse.Namespace) -> int:
     # What is loaded by now lives as long as the process: collecting it again and again costs time every second.
     gc.collect()
     gc.freeze()
-    asyncio.run(run(config))
+    asyncio.run(_run_lean(run(config)))
     return 0
+
+
+async def _run_lean(running: Coroutine[Any, Any, None]) -> None:
+    """Run orderd, and give back what only starting needed once everything has been used for the first time."""
+    trimming = asyncio.get_running_loop().call_later(_TRIM_AFTER_S, trim)
+    try:
+        await running
+    finally:
+        trimming.cancel()
 
 
 def _check(config: Config, arguments: argparse.Namespace) -> int:

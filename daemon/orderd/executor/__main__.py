@@ -20,6 +20,7 @@ from orderd.executor.ledger import Ledger
 from orderd.executor.scope import NoScopes, Scopes, SystemdScopes
 from orderd.executor.server import Server, user_ids
 from orderd.executor.sockets import listening_socket
+from orderd.memory import trim
 
 LEDGER_FILE: Final = "ledger.json"
 IDLE_S: Final = 30.0
@@ -68,6 +69,7 @@ async def _serve(config: Config, arguments: argparse.Namespace) -> None:
         users=user_ids(executor.allowed_users, file=str(arguments.config)),
         repairs_at_once=config.decision.repairs_at_once,
     )
+    trim()
     await server.serve(idle_s=arguments.idle or None)
 
 

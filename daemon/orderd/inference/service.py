@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from orderd.config.schema import InferenceConfig
-from orderd.inference.memory import trim
+from orderd.memory import trim
 from orderd.inference.protocol import Load, Loaded
 from orderd.inference.server import Reply, Server
 from orderd.inference.slot import ModelSlot

@@ -5,7 +5,6 @@ works all the same. Call :func:`preload` before anything else of ansible is impo
 """
 
 import contextlib
-import gc
 import importlib
 import os
 import sys
@@ -13,6 +12,8 @@ import warnings
 from collections.abc import Generator
 from pathlib import Path
 from typing import Final
+
+from orderd.memory import trim
 
 CONFIG_FILE: Final = Path(__file__).with_name("ansible.cfg")
 STATIC_ENVIRONMENT: Final = {
@@ -57,7 +58,7 @@ _PLUGINS: Final = {
 
 
 def preload() -> None:
-    """Import Ansible and its plugins, then freeze the collector so that forks share the memory."""
+    """Import Ansible and its plugins, then give back what only that needed and freeze the collector: forks share the memory."""
     os.environ.clear()
     os.environ.update(STATIC_ENVIRONMENT)
     sys.argv = ["ansible-playbook"]  # Ansible names itself after it
@@ -65,8 +66,7 @@ def preload() -> None:
         for name in _MODULES:
             importlib.import_module(name)
         _load_plugins()
-    gc.collect()
-    gc.freeze()
+    trim()
 
 
 @contextlib.contextmanager

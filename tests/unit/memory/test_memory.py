@@ -1,6 +1,6 @@
 """Which mappings may be dropped."""
 
-from orderd.inference.memory import clean_mappings
+from orderd.memory import clean_mappings
 
 SMAPS = """\
 1000-2000 r-xp 00000000 08:01 42 /usr/lib/text.so
