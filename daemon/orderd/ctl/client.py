@@ -21,6 +21,7 @@ from orderd.domain.faults import Entity
 from orderd.v1 import decision_pb2, decision_pb2_grpc, host_pb2, host_pb2_grpc
 from orderd.wire import entity_to_wire
 
+TLS: Final = "tls://"
 _TIMEOUT_S: Final = 5.0
 _SEARCH_MAX: Final = 1000
 """Newest decisions that a part of an id is looked for in."""
@@ -214,11 +215,17 @@ def connect(path: str) -> Generator[Client]:
     """Connect to orderd.
 
     Args:
-        path: of its unix socket.
+        path: of its unix socket; or ``tls://HOST:PORT``.
 
     Raises:
         CtlError: it is not running, or this user may not talk to it.
     """
+    if path.startswith(TLS):
+        from orderd.ctl import remote  # noqa: PLC0415  most calls are local
+
+        with remote.channel(path.removeprefix(TLS)) as opened:
+            yield Client(opened)
+        return
     check_socket(path)
     with grpc.insecure_channel(f"unix:{path}") as channel:
         yield Client(channel)

@@ -11,8 +11,9 @@ from rich.console import Console
 
 import orderd
 from orderd.ctl import screen
-from orderd.ctl.client import Client, CtlError, Exit, connect
+from orderd.ctl.client import TLS, Client, CtlError, Exit, connect
 from orderd.ctl.decision_pages import decision_page, decisions_page, watch_line
+from orderd.ctl.enrol import enrol
 from orderd.ctl.status_page import status_page
 from orderd.ctl.words import clean, duration, entity_name, parse_duration, parse_target
 from orderd.domain.faults import Entity, Failure
@@ -57,11 +58,17 @@ def _version(wanted: bool) -> None:
 def root(
     context: typer.Context,
     socket: Annotated[str, typer.Option(envvar="ORDERD_SOCKET", help="Unix socket of orderd.")] = DEFAULT_SOCKET,
+    host: Annotated[
+        str, typer.Option(envvar="ORDERD_HOST", metavar="HOST:PORT", help="orderd on another host, by mutual TLS.")
+    ] = "",
     version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,
 ) -> None:
-    """Keep the socket's path for the command."""
+    """Keep for the command where orderd is."""
     del version
-    context.obj = socket
+    context.obj = f"{TLS}{host}" if host else socket
+
+
+app.command()(enrol)
 
 
 @app.command()

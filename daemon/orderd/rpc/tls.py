@@ -1,7 +1,7 @@
 """orderd's TCP port: mutual TLS 1.3 by this host's identity. Listens on TCP.
 
-It opens as soon as the host is enrolled, and shows a renewed certificate to the next client, both without a restart. Reflection is
-not served here: what this orderd can do is for those to ask who are on the host.
+It opens as soon as the host is enrolled, and shows a renewed certificate to the next client, both without a restart. Reflection
+is not served here: what this orderd can do is for those to ask who are on the host.
 """
 
 import asyncio
