@@ -123,18 +123,19 @@ class Notifier:
             troubles.append(f"{self.dropped} notices were dropped because more than {self._config.queue_max} waited")
         return f"people are not told of everything: {'; '.join(troubles)}" if troubles else ""
 
-    def say(self, event: str, key: str, title: str, body: Mapping[str, str]) -> None:
+    def say(self, event: str, key: str, title: str, body: Mapping[str, str] | str) -> None:
         """Have people told; returns at once. What was said of ``key`` within ``again_s`` is not said again.
 
         Args:
             event: one of EVENTS; one that is not in ``notify.events`` is not told.
             key: what it is about: an incident, a ticket.
             title: one line; any text will do.
-            body: more of it; any text will do, what is too long is cut.
+            body: more of it, by name or as one text; any text will do, what is too long is cut.
         """
         if not self._lines or event not in self._config.events:
             return
-        notice = self._notice(event, key, title, body, resolved=False)
+        named = {"detail": body} if isinstance(body, str) else body
+        notice = self._notice(event, key, title, named, resolved=False)
         said_ns = self._said_ns.get(notice.row)
         now_ns = self._clock.now().mono_ns
         if said_ns is not None and now_ns - said_ns < self._config.again_s * 1e9:
