@@ -2,8 +2,8 @@
 
 Starting runs far more code than staying: importing packages, registering operators, optimising a graph. Pages of code that were
 needed only for that stay mapped and count as ours. Dropping clean, file-backed, read-only pages is safe at any time: those still
-needed are mapped again from the page cache. Measured (PSS): orderd-infer 57 MiB before, 42 MiB after, with questions answered again;
-orderd 41 MiB before, 32 MiB after; orderd-zygote and orderd-exec 1 MiB each.
+needed are mapped again from the page cache. Measured (PSS): orderd-infer 57 MiB before, 42 MiB after, with questions answered
+again; orderd 41 MiB before, 32 MiB after; orderd-zygote and orderd-exec 1 MiB each.
 """
 
 import ctypes

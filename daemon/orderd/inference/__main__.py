@@ -15,8 +15,8 @@ os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 from orderd.config.load import DEFAULT_PATH, load
 from orderd.errors import ConfigError
-from orderd.memory import one_arena
 from orderd.inference.service import Service
+from orderd.memory import one_arena
 
 _FIRST_PASSED_FD = 3
 

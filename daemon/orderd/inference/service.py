@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from orderd.config.schema import InferenceConfig
-from orderd.memory import trim
 from orderd.inference.protocol import Load, Loaded
 from orderd.inference.server import Reply, Server
 from orderd.inference.slot import ModelSlot
+from orderd.memory import trim
 
 WAITING_MAX: Final = 8
 """Loads that wait for the one that runs; each may take a second."""
