@@ -1,6 +1,8 @@
 import asyncio
 import contextlib
 import socket
+import subprocess
+import sys
 
 import grpc
 import grpc.aio
@@ -10,9 +12,11 @@ from orderd.config.schema import FleetConfig, TelemetryConfig
 from orderd.domain.clock import Instant, SystemClock
 from orderd.telemetry import Budget
 from orderd.telemetry.budget import ACQUIRE, RELEASE
-from orderd.telemetry.channel import Line
+from orderd.telemetry.channel import PUSH, Line
 from orderd.v1.fleet_pb2 import AcquireLeaseRequest, AcquireLeaseResponse, ReleaseLeaseRequest, ReleaseLeaseResponse
 from orderd.v1.fleet_pb2_grpc import BudgetServiceServicer, add_BudgetServiceServicer_to_server
+from orderd.v1.telemetry_pb2 import PushRequest
+from ordertrainer.serve import TrainerServer
 from ordertrainer.serve.budget import Budget as TrainerBudget
 from ordertrainer.serve.leases import Terms
 
@@ -415,3 +419,26 @@ def free_address():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return f"127.0.0.1:{probe.getsockname()[1]}"
+
+
+async def test_hosts_that_send_telemetry_are_the_fleet(tmp_path, host):
+    """The trainer counts who sent it a batch, and still does, leases and all, when it is started again."""
+    root = tmp_path / "data"
+    async with TrainerServer(root, "127.0.0.1:0", insecure=True, terms=Terms(repair_share=0.5)) as server:
+        async with grpc.aio.insecure_channel(server.address) as channel:
+            for number in range(6):
+                call = channel.stream_stream(PUSH, request_serializer=PushRequest.SerializeToString)()
+                await call.write(PushRequest(host_id=f"h{number}", boot_id="b", sequence=1))
+                await call.read()
+                await call.done_writing()
+        assert (await host(server.address, "h0").prepare(wanted=True)).detail == "1 of 6 hosts under repair, 3 may be"
+    async with TrainerServer(root, "127.0.0.1:0", insecure=True, terms=Terms(repair_share=0.5)) as server:
+        assert server.budget == "1 of 6 hosts under repair, 3 may be"
+        assert (await host(server.address, "h1").prepare(wanted=True)).detail == "2 of 6 hosts under repair, 3 may be"
+
+
+def test_serve_refuses_terms_by_option(tmp_path):
+    """A share that is none is one line that names option, value and what is allowed, and exit code 2."""
+    argv = [sys.executable, "-m", "ordertrainer", "serve", "--insecure", "--data", str(tmp_path), "--repair-share", "10"]
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (2, "error: --repair-share 10.0: allowed are 0 to 1\n")

@@ -14,6 +14,7 @@ from orderd.domain.peers import Role
 from ordertrainer.serve import joining
 from ordertrainer.serve.door import Tls
 from ordertrainer.serve.errors import ServeError
+from ordertrainer.serve.leases import Terms
 from ordertrainer.serve.server import TrainerServer
 from ordertrainer.serve.service import Ingested
 from ordertrainer.serve.tokens import Grant
@@ -28,16 +29,18 @@ def serve(
     enrol: Annotated[str, typer.Option(help="HOST:PORT to enrol on; default: the port after --listen's.")] = "",
     name: Annotated[list[str] | None, typer.Option(help="DNS name or address others know this machine by; repeatable.")] = None,
     fleet: Annotated[str, typer.Option(help="What the fleet is called; only at first use.")] = "",
+    repair_share: Annotated[float, typer.Option(help="Share of the known hosts that may be under repair at once.")] = 0.1,
+    group_share: Annotated[float, typer.Option(help="The same for each topology group.")] = 0.25,
+    lease_s: Annotated[float, typer.Option(help="Seconds after which a host under repair has to ask again.")] = 120.0,
     insecure: Annotated[bool, typer.Option("--insecure", help="No TLS: loopback and private addresses only.")] = False,
 ) -> None:
     """Take telemetry of hosts over gRPC with mutual TLS and keep it as Parquet, until Ctrl-C."""
     logging.basicConfig(format="%(message)s", level=logging.INFO)
     try:
-        asyncio.run(
-            _serve(
-                TrainerServer(data, listen, insecure=insecure, tls=Tls(enrol=enrol, names=tuple(name or ()), fleet=fleet)), data
-            )
-        )
+        terms = Terms(repair_share=repair_share, group_share=group_share, lease_s=lease_s)
+        terms.check()
+        tls = Tls(enrol=enrol, names=tuple(name or ()), fleet=fleet)
+        asyncio.run(_serve(TrainerServer(data, listen, insecure=insecure, tls=tls, terms=terms), data))
     except ServeError as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(2) from error
@@ -95,24 +98,24 @@ async def _serve(wanted: TrainerServer, data: Path) -> None:
     async with wanted as server:
         enrol = f", enrolments on {server.enrol_address}" if server.enrol_address else ", without TLS"
         typer.echo(f"taking telemetry on {server.address}{enrol}, into {data}; Ctrl-C ends it")
-        await _report_until(ended, server.ingested)
+        await _report_until(ended, server)
         typer.echo("writing what is left as Parquet ...")
-    typer.echo(_line(server.ingested))
+    typer.echo(_line(server.ingested, server.budget))
 
 
-async def _report_until(ended: asyncio.Event, ingested: Ingested) -> None:
+async def _report_until(ended: asyncio.Event, server: TrainerServer) -> None:
     shown = ""
     while not ended.is_set():
         try:
             await asyncio.wait_for(ended.wait(), PROGRESS_S)
         except TimeoutError:
-            if (line := _line(ingested)) != shown:
+            if (line := _line(server.ingested, server.budget)) != shown:
                 typer.echo(line)
                 shown = line
 
 
-def _line(ingested: Ingested) -> str:
+def _line(ingested: Ingested, budget: str) -> str:
     return (
         f"{len(ingested.newest)} hosts, {ingested.samples} samples in {ingested.batches} batches, "
-        f"{ingested.decisions} decisions, {ingested.duplicates} duplicates, {ingested.refused} refused"
+        f"{ingested.decisions} decisions, {ingested.duplicates} duplicates, {ingested.refused} refused; {budget}"
     )

@@ -164,6 +164,10 @@ class Door:
         self._server: grpc.aio.Server | None = None
         self.enrol_address = ""
 
+    def hosts(self) -> frozenset[str]:
+        """Return the ids of the hosts that are enrolled; asks the disk."""
+        return self._members.hosts()
+
     def gate(self) -> grpc.aio.ServerInterceptor:
         """Return what guards the members' port."""
         return member_gate(self._authority.fleet)

@@ -204,7 +204,7 @@ class Leases:
                 self._file.executemany("DELETE FROM lease WHERE host_id = ?", over)
                 self._file.executemany("INSERT OR REPLACE INTO host VALUES (?, ?, ?)", rows)
                 self._file.execute("DELETE FROM host WHERE seen_ns < ?", (now.utc_ns - int(KNOWN_S * 1e9),))
-        except sqlite3.Error as error:
+        except (sqlite3.Error, ServeError) as error:
             raise OSError(f"budget.sqlite: {error}") from error
         self._count_until = 0
         for _, host in stale:

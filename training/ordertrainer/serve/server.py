@@ -18,10 +18,13 @@ os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
 
 import grpc.aio
 
+from orderd.v1.fleet_pb2_grpc import add_BudgetServiceServicer_to_server
 from orderd.v1.telemetry_pb2_grpc import add_TelemetryServiceServicer_to_server
+from ordertrainer.serve.budget import Budget
 from ordertrainer.serve.committer import SEGMENT_AGE_S_MAX, Committer
 from ordertrainer.serve.door import Door, Tls, split
 from ordertrainer.serve.errors import ServeError
+from ordertrainer.serve.leases import Terms
 from ordertrainer.serve.roles import cable_gate
 from ordertrainer.serve.service import Ingested, Telemetry
 from ordertrainer.serve.store import Store
@@ -37,6 +40,7 @@ _OPTIONS: Final = (
     ("grpc.http2.min_ping_interval_without_data_ms", 10_000),  # the uplink pings every 20 s
 )
 _TLS: Final = Tls()
+_TERMS: Final = Terms()
 
 
 class TrainerServer:
@@ -50,6 +54,7 @@ class TrainerServer:
         segment_age_s_max: float = SEGMENT_AGE_S_MAX,
         insecure: bool = False,
         tls: Tls = _TLS,
+        terms: Terms = _TERMS,
     ) -> None:
         """Prepare; nothing is opened before `start`.
 
@@ -59,15 +64,18 @@ class TrainerServer:
             segment_age_s_max: how long a batch may wait for Parquet.
             insecure: without TLS and without an authority; only on loopback and private addresses.
             tls: how the trainer is known.
+            terms: how many hosts may be under repair at once.
         """
         self._root = root
         self._listen = (listen,) if isinstance(listen, str) else tuple(listen)
         self._segment_age_s_max = segment_age_s_max
         self._insecure = insecure
         self._tls = tls
+        self._terms = terms
         self._door: Door | None = None
         self._addresses: tuple[str, ...] = ()
         self._telemetry: Telemetry | None = None
+        self._budget: Budget | None = None
 
     @property
     def address(self) -> str:
@@ -89,6 +97,11 @@ class TrainerServer:
         """Return what came in since the start."""
         return self._telemetry.ingested if self._telemetry else Ingested()
 
+    @property
+    def budget(self) -> str:
+        """Return one sentence on the hosts under repair; empty before `start`."""
+        return self._budget.describe() if self._budget else ""
+
     async def start(self) -> None:
         """Open the directory and listen.
 
@@ -97,18 +110,28 @@ class TrainerServer:
         """
         store = await asyncio.to_thread(Store, self._root)
         self._committer = Committer(store, segment_age_s_max=self._segment_age_s_max)
-        self._telemetry = Telemetry(self._committer)
         try:
+            await self._open_budget()
             await self._open_ports()
         except ServeError:
+            if self._budget:
+                await self._budget.close()
             await self._committer.close()
             raise
         self._commits = asyncio.create_task(self._committer.run(), name="trainer-committer")
 
-    async def _open_ports(self) -> None:
+    async def _open_budget(self) -> None:
         self._door = None if self._insecure else await asyncio.to_thread(Door, self._root, self._listen[0], self._tls)
+        enrolled = self._door.hosts if self._door else frozenset
+        budget = Budget(self._root / "budget.sqlite", self._terms, enrolled=enrolled)
+        await budget.open()
+        self._budget = budget
+        self._telemetry = Telemetry(self._committer, saw=budget.saw)
+
+    async def _open_ports(self) -> None:
         self._server = grpc.aio.server(interceptors=(self._door.gate() if self._door else cable_gate(),), options=_OPTIONS)
         add_TelemetryServiceServicer_to_server(self._telemetry, self._server)
+        add_BudgetServiceServicer_to_server(self._budget, self._server)
         credentials = None
         if self._door:
             self._door.admit(self._server)
@@ -131,6 +154,7 @@ class TrainerServer:
         with suppress(asyncio.CancelledError):
             await self._commits
         await self._committer.close()
+        await self._budget.close()
 
     async def __aenter__(self) -> Self:
         """Start."""

@@ -143,6 +143,13 @@ class Members:
             database.execute("UPDATE members SET ends = ? WHERE name = ?", (now + lifetime_s, str(name)))
         return _split(row[0])
 
+    def hosts(self) -> frozenset[str]:
+        """Return the ids of the hosts whose certificates hold."""
+        with self._open() as database:
+            rows = database.execute("SELECT name FROM members WHERE ends > ?", (self._utc(),)).fetchall()
+        names = (PeerName.parse(name) for (name,) in rows)
+        return frozenset(name.who for name in names if name.role is Role.HOST)
+
     @staticmethod
     def _only_host(database: sqlite3.Connection, name: PeerName, grant: Grant, now: float) -> None:
         """Refuse a host that says it is a member already; only a token for that very host may say so."""
