@@ -209,6 +209,23 @@ class DisposableHost:
             self._collect()
             take_down(self.ground, self.name)
 
+    def power_cycle(self) -> None:
+        """Pull the plug and boot again: every process dies at once, /run and /tmp are lost, the disks stay as they are.
+
+        Raises:
+            GroundError: it did not come up again; `down` still removes everything.
+        """
+        with held_back():
+            self._collect()
+            for kind, value in (
+                ("processes", self.name),
+                ("ssh", str(self.directory)),
+                ("link", network.outside_name(self.index)),
+                ("cgroups", self.name),
+            ):
+                undo(kind, value)
+        self._boot()
+
     def _collect(self) -> None:
         """End our own child first: one that has not joined its control groups yet would join them after they were emptied."""
         if self.nspawn:
@@ -223,6 +240,10 @@ class DisposableHost:
         self._prepare_data()
         access.grant(self.directory, self.root, self.name, self.address)
         say(f"host {self.name}: booting")
+        self._boot()
+        say(f"host {self.name}: up at {self.address}")
+
+    def _boot(self) -> None:
         self._start()
         self._await_init()
         self._show_own_pressure()
@@ -231,7 +252,6 @@ class DisposableHost:
         self.ledger.enter("ssh", str(self.directory))
         self._await_boot()
         self.groups.limit_payload(self.limits)
-        say(f"host {self.name}: up at {self.address}")
 
     def _mount(self, layer: Path) -> None:
         top = self.directory / "ground"
