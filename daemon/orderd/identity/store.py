@@ -175,13 +175,15 @@ def save(directory: Path, files: dict[str, bytes], about: About, *, now: Callabl
         _sync(home)
         link.symlink_to(name)
         link.replace(directory / CURRENT)
-        _sync(directory)
     except OSError as error:
         with contextlib.suppress(OSError):
             link.unlink(missing_ok=True)
         shutil.rmtree(home, ignore_errors=True)
         raise IdentityError(f"the identity cannot be written to {directory}: {error.strerror or error}") from error
-    _forget(directory, name)
+    # From here on the new set is in force; the old one goes only when a power cut cannot bring its link back.
+    with contextlib.suppress(OSError):
+        _sync(directory)
+        _forget(directory, name)
 
 
 def _forget(directory: Path, kept: str) -> None:
