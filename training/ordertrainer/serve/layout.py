@@ -26,6 +26,8 @@ BOOT_ID_SHAPE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 HOST_NAMES: Final = tuple(signal.name for signal in HOST_SIGNALS)
 ENTITY_NAMES: Final = tuple(signal.name for signal in ENTITY_SIGNALS)
 
+TABLES: Final = ("samples", "entities", "decisions")
+
 _WORDS: Final = pa.dictionary(pa.int32(), pa.string())
 
 SAMPLES: Final = pa.schema(
@@ -103,6 +105,11 @@ class Layout:
     def parquet(self, table: str, host_id: str, segment: int) -> Path:
         """Return the path of one table (``samples``, ``entities``, ``decisions``) of one host and segment."""
         return self.root / table / f"host={host_id}" / f"{segment:08d}.parquet"
+
+    def files(self) -> list[Path]:
+        """Return the Parquet files of all tables and hosts, oldest segments first."""
+        found = (path for table in TABLES for path in self.root.glob(f"{table}/host=*/*.parquet") if path.stem.isdecimal())
+        return sorted(found, key=lambda path: (int(path.stem), path))
 
     def hosts(self) -> list[str]:
         """Return the hosts that have samples."""

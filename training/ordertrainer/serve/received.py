@@ -1,13 +1,16 @@
 """What was received of each host: the memory that makes delivery exactly once. Touches state.json.
 
-Batches of one boot arrive in rising order, so the highest number of each boot is all there is to remember.
+Batches of one boot arrive in rising order, so the highest number of each boot is all there is to remember. Where state.json is
+missing and Parquet files are not, it is made anew from them, so that nothing of them is overwritten or stored twice.
 """
 
 from typing import Final, Self
 
 import msgspec
+import pyarrow as pa
+import pyarrow.parquet as pq
 
-from ordertrainer.serve.errors import ForeignSchemaError
+from ordertrainer.serve.errors import ForeignSchemaError, ServeError
 from ordertrainer.serve.files import write_durably
 from ordertrainer.serve.layout import Layout
 
@@ -34,14 +37,42 @@ class State(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
         Raises:
             ForeignSchemaError: the directory holds data of another list of signals.
-            msgspec.DecodeError: it is damaged.
+            ServeError: it, or a Parquet file it would be made from, is damaged; names the file and what to do.
         """
         if not layout.state.exists():
-            return cls(schema_digest=digest)
-        state = msgspec.json.decode(layout.state.read_bytes(), type=cls)
+            return cls._from_parquet(layout, digest)
+        try:
+            state = msgspec.json.decode(layout.state.read_bytes(), type=cls)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise ServeError(
+                f"{layout.state} is damaged: {error}. Move it away and start again: it is made anew from the Parquet files"
+            ) from error
         if state.schema_digest != digest:
             raise ForeignSchemaError(str(layout.state), found=state.schema_digest, ours=digest)
         return state
+
+    @classmethod
+    def _from_parquet(cls, layout: Layout, digest: str) -> Self:
+        state = cls(schema_digest=digest)
+        for path in layout.files():
+            state.next_segment = max(state.next_segment, int(path.stem) + 1)
+            try:
+                table = (
+                    pq.read_table(path, columns=["boot_id", "sequence"], partitioning=None) if "samples" in path.parts else None
+                )
+                about = pq.read_metadata(path).metadata or {}
+            except (OSError, pa.ArrowException) as error:
+                raise ServeError(f"{path} cannot be read: {error}. Move it away and start again") from error
+            found = about.get(b"schema_digest", b"").decode("ascii", "replace")
+            if found != digest:
+                raise ForeignSchemaError(str(path), found=found, ours=digest)
+            if table is not None:
+                state._note_all(path.parent.name.removeprefix("host="), table)
+        return state
+
+    def _note_all(self, host_id: str, table: pa.Table) -> None:
+        for boot_id, sequence in zip(table["boot_id"].to_pylist(), table["sequence"].to_pylist(), strict=True):
+            self.note(host_id, boot_id, sequence)
 
     def save(self, layout: Layout) -> None:
         """Write it in one step."""
