@@ -59,16 +59,19 @@ class Host:
         self.settings = settings or config()
         self.second, self.jump_s, self.boot = second, jump_s, boot
         self.ids = count(1)
+        self._booted_s, self._first_ns = 0.0, at().mono_ns
         self.memory = self.restart()
 
     @property
     def now(self):
-        return at(self.second, jump_s=self.jump_s)
+        mono_ns = self._first_ns + int((self.second - self._booted_s) * 1e9)
+        return replace(at(self.second, jump_s=self.jump_s), mono_ns=mono_ns)
 
     def restart(self, *, boot=None, away_s=0.0):
         """Start orderd anew; another boot begins with another monotonic clock."""
         self.second += away_s
-        self.boot = boot or self.boot
+        if boot not in {None, self.boot}:
+            self.boot, self._booted_s, self._first_ns = boot, self.second, 20 * 10**9
         self.memory = GuardMemory(
             config=self.settings,
             repairs=self.repairs,

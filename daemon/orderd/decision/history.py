@@ -13,6 +13,7 @@ from orderd.domain.clock import Instant
 from orderd.domain.faults import Entity, EntityKind, Failure
 from orderd.domain.repairs import Repair, disjoint
 from orderd.domain.standing import Standing
+from orderd.errors import StateError
 
 DEEDS_MAX: Final = 2000
 """More than the highest configurable hourly rate needs; the oldest that has ended makes room."""
@@ -63,8 +64,12 @@ class History:
         """Remember a repair that is about to begin, and lock its target.
 
         Raises:
+            StateError: another repair has this target (``target_locked``): the guard ruled on facts of another moment.
             JournalError: it could not be made durable, so it must not begin.
         """
+        holder = next((i for i in self._phases if self._deeds[i].target == deed.target and i != deed.decision_id), None)
+        if holder is not None:
+            raise StateError("target_locked", f"{deed.target} is locked by {holder}")
         self._make_room(deed.at)
         self._saver.put(Standing.REPAIR, deed.decision_id, deed)
         self._deeds[deed.decision_id] = deed

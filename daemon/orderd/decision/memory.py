@@ -174,6 +174,7 @@ class GuardMemory:
         Call it after the decision is durable and before anything is touched.
 
         Raises:
+            StateError: another repair has the target (``target_locked``).
             JournalError: it could not be made durable, so the repair must not begin.
         """
         target = decision.diagnosis.entity
@@ -207,7 +208,7 @@ class GuardMemory:
 
         Args:
             decision_id: the decision of the repair.
-            ending: what verification said; INTERRUPTED when the host was touched and nothing was judged: it counts for rates alone;
+            ending: what verification said; INTERRUPTED when the host was touched and nothing judged: it counts for rates alone;
                 VOID when nothing was touched: it is forgotten.
             now: the moment.
 
