@@ -23,6 +23,7 @@ from orderd.loop.parts import Parts
 from orderd.loop.status import LoopView
 from orderd.record import DecisionHub, DecisionIds, Journal, JournalReader
 from orderd.rpc import serve
+from orderd.rpc.models import model_service
 from orderd.sampling import Sampler
 from orderd.telemetry import Uplink
 
@@ -97,7 +98,8 @@ async def _run(config: Config, clock: Clock, catalogue: Catalogue, journal: Jour
     )
     await sampler.start()
     await inference.start()
-    server = await serve(config.rpc, JournalReader.open(config.journal.path), hub, view)
+    models = model_service(config.inference, inference)
+    server = await serve(config.rpc, JournalReader.open(config.journal.path), hub, view, more=(models,))
     running = {"loop": loop.run(), "uplink": uplink.run(), "sampler": sampler.supervise()}
     tasks = [asyncio.create_task(coroutine, name=name) for name, coroutine in running.items()]
     log.info("orderd %s: %d repairs, mode %s", orderd.__version__, len(catalogue.repairs), config.decision.mode)

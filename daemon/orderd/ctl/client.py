@@ -73,7 +73,8 @@ def _from_rpc(error: grpc.RpcError) -> CtlError:
 
 
 @contextmanager
-def _told() -> Generator[None]:
+def told() -> Generator[None]:
+    """Turn an error of a call into what a person is told."""
     try:
         yield
     except grpc.RpcError as error:
@@ -118,7 +119,7 @@ class Client:
         Raises:
             CtlError: the call failed.
         """
-        with _told():
+        with told():
             return self._host.GetStatus(host_pb2.GetStatusRequest(), timeout=_TIMEOUT_S)
 
     def hold(self, entity: Entity, duration_s: float, why: str) -> host_pb2.HoldStatus:
@@ -128,7 +129,7 @@ class Client:
             CtlError: orderd refused.
         """
         request = host_pb2.HoldRequest(entity=entity_to_wire(entity), duration_s=duration_s, why=why)
-        with _told():
+        with told():
             return self._host.Hold(request, timeout=_TIMEOUT_S).hold
 
     def release(self, entity: Entity) -> None:
@@ -137,7 +138,7 @@ class Client:
         Raises:
             CtlError: there is none.
         """
-        with _told():
+        with told():
             self._host.ReleaseHold(host_pb2.ReleaseHoldRequest(entity=entity_to_wire(entity)), timeout=_TIMEOUT_S)
 
     def decisions(self, count: int, failure: str = "", action: str = "") -> list[decision_pb2.Decision]:
@@ -157,7 +158,7 @@ class Client:
             request = decision_pb2.ListDecisionsRequest(
                 page_size=min(count - len(found), _PAGE_MAX), page_token=token, failure=failure, action=action
             )
-            with _told():
+            with told():
                 page = self._decisions.ListDecisions(request, timeout=_TIMEOUT_S)
             found.extend(page.decisions)
             token = page.next_page_token
@@ -177,7 +178,7 @@ class Client:
         if words == "latest":
             return self._only(self.decisions(1), "orderd has decided nothing yet")
         try:
-            with _told():
+            with told():
                 return self._decisions.GetDecision(decision_pb2.GetDecisionRequest(id=words), timeout=_TIMEOUT_S).decision
         except CtlError as error:
             if error.code is not Exit.NOT_FOUND:
@@ -193,7 +194,7 @@ class Client:
         """
         call = self._decisions.WatchDecisions(decision_pb2.WatchDecisionsRequest(failure=failure))
         try:
-            with _told():
+            with told():
                 for response in call:
                     yield response.decision
         finally:
@@ -212,6 +213,13 @@ class Client:
 
 @contextmanager
 def connect(path: str) -> Generator[Client]:
+    """Connect to orderd; see ``open_channel``."""
+    with open_channel(path) as channel:
+        yield Client(channel)
+
+
+@contextmanager
+def open_channel(path: str) -> Generator[grpc.Channel]:
     """Connect to orderd.
 
     Args:
@@ -224,8 +232,8 @@ def connect(path: str) -> Generator[Client]:
         from orderd.ctl import remote  # noqa: PLC0415  most calls are local
 
         with remote.channel(path.removeprefix(TLS)) as opened:
-            yield Client(opened)
+            yield opened
         return
     check_socket(path)
     with grpc.insecure_channel(f"unix:{path}") as channel:
-        yield Client(channel)
+        yield channel

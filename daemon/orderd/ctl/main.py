@@ -14,6 +14,7 @@ from orderd.ctl import screen
 from orderd.ctl.client import TLS, Client, CtlError, Exit, connect
 from orderd.ctl.decision_pages import decision_page, decisions_page, watch_line
 from orderd.ctl.enrol import enrol
+from orderd.ctl.model import model_app
 from orderd.ctl.status_page import status_page
 from orderd.ctl.words import clean, duration, entity_name, parse_duration, parse_target
 from orderd.domain.faults import Entity, Failure
@@ -69,6 +70,7 @@ def root(
 
 
 app.command()(enrol)
+app.add_typer(model_app, name="model")
 
 
 @app.command()

@@ -24,6 +24,9 @@ MODEL_BYTES_MAX: Final = 32 << 20
 MANIFEST_BYTES_MAX: Final = 4 << 20
 MODEL_FILE: Final = "model.onnx"
 MANIFEST_FILE: Final = "manifest.json"
+CURRENT: Final = "current"
+PREVIOUS: Final = "previous"
+"""Links beside installed models: the one that decides, and the one before it."""
 
 Sha256 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
 VERSION_SHAPE: Final = r"^[0-9A-Za-z][0-9A-Za-z.+-]{0,63}$"

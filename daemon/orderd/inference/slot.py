@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from orderd.config.schema import InferenceConfig
 from orderd.domain.values import ModelInfo
 from orderd.errors import InferenceError, ModelRefusedError
-from orderd.inference.manifest import Manifest, Package, read_package
+from orderd.inference.manifest import CURRENT, PREVIOUS, Manifest, Package, read_package
 from orderd.inference.protocol import Load, Loaded
 from orderd.inference.trusted import Gate, Mark
 
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
 _LOG: Final = logging.getLogger("orderd.inference")
 _CHECKING: Final = "the model is being checked"
-CURRENT: Final = "current"
-PREVIOUS: Final = "previous"
 
 
 class ModelSlot:

@@ -100,6 +100,7 @@ class Floor:
         try:
             self.file.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
             with staged.open("wb") as stream:
+                os.fchmod(stream.fileno(), 0o644)  # no secret; orderd shows it
                 stream.write(msgspec.json.encode(seen) + b"\n")
                 stream.flush()
                 os.fsync(stream.fileno())

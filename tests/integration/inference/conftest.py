@@ -20,6 +20,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from orderd.config.schema import InferenceConfig
 from orderd.domain.clock import Instant
 from orderd.domain.faults import FAILURES, KINDS, Entity, EntityKind
 from orderd.domain.signals import ENTITY_SIGNALS, HOST_SIGNALS, SLOT_AGES_S, schema_digest
@@ -27,6 +28,7 @@ from orderd.domain.values import EntityRow, Sample, entity_values
 from orderd.domain.window import History, Window
 from orderd.inference.graph import INPUTS, OUTPUTS
 from orderd.inference.manifest import CanaryCase, Manifest, Package
+from orderd.packaging.signing import ensure_keys, public_half, sign_model
 
 SLOTS, CLASSES = len(SLOT_AGES_S), len(FAILURES)
 DTYPES = {"float32": TensorProto.FLOAT, "int64": TensorProto.INT64, "bool": TensorProto.BOOL}
@@ -164,3 +166,44 @@ def _spawn(command: list[str], passed: socket.socket) -> "subprocess.Popen[bytes
     """Start it the way systemd does with a socket: descriptor 3, LISTEN_PID its own."""
     launcher = [sys.executable, "-c", _AS_SYSTEMD, str(passed.fileno()), *command]
     return subprocess.Popen(launcher, pass_fds=(passed.fileno(),))
+
+
+class SignedHost:
+    """A host that asks for signatures, and the owner who signs for it.
+
+    Attributes:
+        model_dir: the packaged model, serial 10.
+        extra: lines of [inference] for ``start_infer``.
+        config: the same, for orderd's side.
+    """
+
+    def __init__(self, root: Path) -> None:
+        """Make keys, trust folder and a packaged model."""
+        self.root = root
+        self.key, self.playbooks_key = ensure_keys(root / "keys")
+        (root / "trust").mkdir()
+        (root / "trust" / "owner.pem").write_bytes(public_half(self.key))
+        self.model_dir = self.release(root / "packaged", serial=10)
+        paths = {"trust_dir": root / "trust", "floor": root / "state" / "floor.json"}
+        self.extra = "".join(f'{name} = "{path}"\n' for name, path in paths.items())
+        self.installed = root / "installed"
+        self.config = InferenceConfig(
+            socket=str(root / "run" / "infer.sock"),
+            model_dir=str(self.model_dir),
+            installed_dir=str(self.installed),
+            timeout_s=2.0,
+            **{name: str(path) for name, path in paths.items()},
+        )
+
+    def release(self, folder: Path, *, serial: int, sure: float = 4.0, key: Path | None = None, days: float = 0.0) -> Path:
+        """Write a model folder and sign it."""
+        package = package_of(tiny_graph(sure), version=f"0.0.{serial}", canary=(canary_of(sure),))
+        write_package(folder, package)
+        sign_model(folder, key or self.key, serial=serial, days=days)
+        return folder
+
+
+@pytest.fixture
+def host(tmp_path: Path) -> SignedHost:
+    """Return a host that asks for signatures, with a packaged model of serial 10."""
+    return SignedHost(tmp_path)
