@@ -5,32 +5,46 @@ import hashlib
 import logging
 import os
 import signal
+import socket
 import time
+from collections.abc import Coroutine
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import orderd
 from orderd.catalogue import Catalogue, load_repairs
 from orderd.config import Config
-from orderd.domain.clock import Clock, Instant, SystemClock
-from orderd.domain.values import Action, IncidentState, Step
-from orderd.errors import CatalogueError
+from orderd.decision import GuardMemory
+from orderd.domain.clock import Clock, SystemClock
+from orderd.errors import CatalogueError, JournalError
 from orderd.executor.client import ExecutorClient
 from orderd.executor.notify import notify
+from orderd.identity.keeper import Keeper
 from orderd.inference.client import InferenceClient
 from orderd.loop import Loop
+from orderd.loop.control import LoopView
 from orderd.loop.parts import Parts
-from orderd.loop.status import LoopView
+from orderd.loop.recovery import recover
+from orderd.loop.status import Status
+from orderd.notify import Notifier
 from orderd.record import DecisionHub, DecisionIds, Journal, JournalReader
 from orderd.rpc import serve
 from orderd.rpc.models import model_service
+from orderd.rpc.server import RpcServer
 from orderd.sampling import Sampler
-from orderd.telemetry import Uplink
+from orderd.sampling.bundle import BundleCollector
+from orderd.sampling.changes import ChangeWatch
+from orderd.sampling.inventory import InventoryTaker
+from orderd.telemetry import Budget, Uplink
+from orderd.telemetry.channel import Line
 
 log = logging.getLogger(__name__)
 
-_HOUR_S: Final = 3600.0
 _MACHINE_ID: Final = Path("/etc/machine-id")
+_BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
+_LOOK_S: Final = 5.0
+_RETAIN_S: Final = 60.0
+_RETAIN_PAUSE_S: Final = 0.05
 _STOP_GRACE_S: Final = 2.0
 
 
@@ -65,44 +79,18 @@ async def run(config: Config) -> None:
 
 
 async def _run(config: Config, clock: Clock, catalogue: Catalogue, journal: Journal, stop: asyncio.Event) -> None:
-    machine_id = _MACHINE_ID.read_text(encoding="ascii") if _MACHINE_ID.exists() else ""
-    sampler = Sampler(config, clock)
-    inference = InferenceClient(config.inference)
-    uplink = Uplink(config.telemetry, host_id(machine_id), clock)
-    hub = DecisionHub(config.rpc.watchers_max)
-    watchdog = _Watchdog(os.environ.get("NOTIFY_SOCKET", ""))
-    loop = Loop(
-        Parts(
-            config=config,
-            clock=clock,
-            sampler=sampler,
-            inference=inference,
-            repairs=catalogue.repairs,
-            executor=ExecutorClient(config.executor.socket),
-            journal=journal,
-            ids=DecisionIds(clock, after=journal.newest_id()),
-            hub=hub,
-            uplink=uplink,
-            heartbeat=watchdog.beat,
-        )
-    )
-    _recover(journal, loop, clock)
-    view = LoopView(
-        loop=loop,
-        config=config,
-        catalogue=catalogue,
-        inference=inference,
-        uplink=uplink,
-        host_id=host_id(machine_id),
-        clock=clock,
-    )
-    await sampler.start()
-    await inference.start()
-    models = model_service(config.inference, inference)
-    server = await serve(config.rpc, JournalReader.open(config.journal.path), hub, view, more=(models,))
-    running = {"loop": loop.run(), "uplink": uplink.run(), "sampler": sampler.supervise()}
-    tasks = [asyncio.create_task(coroutine, name=name) for name, coroutine in running.items()]
+    rooms = _Rooms(config, clock, catalogue, journal)
+    recovered = recover(rooms.loop, rooms.parts)
+    await rooms.sampler.start()
+    await rooms.changes.start()
+    await rooms.inference.start()
+    reader = JournalReader.open(config.journal.path)
+    models = model_service(config.inference, rooms.inference)
+    server = await serve(config.rpc, reader, rooms.hub, rooms.view, kept=journal.kept, more=(models,))
+    tasks = [asyncio.create_task(work, name=name) for name, work in rooms.running(server).items()]
     log.info("orderd %s: %d repairs, mode %s", orderd.__version__, len(catalogue.repairs), config.decision.mode)
+    if recovered:
+        log.info("%d incidents that had not ended are taken up again", recovered)
     notify("READY=1", os.environ.get("NOTIFY_SOCKET", ""))
     try:
         await _until_stopped(tasks, stop)
@@ -111,10 +99,119 @@ async def _run(config: Config, clock: Clock, catalogue: Catalogue, journal: Jour
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        await loop.close()
+        await rooms.loop.close()
         await server.stop(_STOP_GRACE_S)
-        await inference.close()
-        await sampler.close()
+        reader.close()
+        await rooms.close()
+
+
+class _Rooms:
+    """Every room of orderd, built from the configuration."""
+
+    def __init__(self, config: Config, clock: Clock, catalogue: Catalogue, journal: Journal) -> None:
+        machine_id = _MACHINE_ID.read_text(encoding="ascii") if _MACHINE_ID.exists() else ""
+        self._config, self._clock, self._journal, host = config, clock, journal, host_id(machine_id)
+        self.sampler = Sampler(config, clock)
+        self.changes = ChangeWatch(config, clock, self.sampler.systemd)
+        self.inference = InferenceClient(config.inference)
+        self.keeper = Keeper(Path(config.identity.directory), clock)
+        line = Line(config.telemetry, self.keeper)
+        self.uplink = Uplink(config.telemetry, host, clock, line=line)
+        self.budget = Budget(config.fleet, config.telemetry, host, channel=line.open, clock=clock)
+        self.notifier = Notifier(config.notify, journal.kept, socket.gethostname(), clock)
+        self.hub = DecisionHub(config.rpc.watchers_max)
+        ids = DecisionIds(clock, after=journal.newest_id())
+        memory = GuardMemory(
+            config=config,
+            repairs=catalogue.repairs,
+            keep=journal.kept,
+            now=clock.now(),
+            boot_id=_boot_id(),
+            ticket_id=lambda: f"t{ids.incident()[1:]}",
+        )
+        self.parts = Parts(
+            config=config,
+            clock=clock,
+            sampler=self.sampler,
+            inference=self.inference,
+            repairs=catalogue.repairs,
+            executor=ExecutorClient(config.executor.socket),
+            journal=journal,
+            ids=ids,
+            hub=self.hub,
+            uplink=self.uplink,
+            heartbeat=_Watchdog(os.environ.get("NOTIFY_SOCKET", "")).beat,
+            changes=self.changes,
+            budget=self.budget,
+            notifier=self.notifier,
+            identity=_Identity(self.keeper),
+            inventory=InventoryTaker(config, clock, self.sampler.systemd),
+            bundle=BundleCollector(clock),
+        )
+        self.loop = Loop(self.parts, memory)
+        self.status = Status(loop=self.loop, parts=self.parts, catalogue=catalogue, uplink=self.uplink, host_id=host)
+        self.view = LoopView(loop=self.loop, parts=self.parts, catalogue=catalogue, status=self.status)
+
+    def running(self, server: RpcServer) -> dict[str, Coroutine[Any, Any, None]]:
+        """Return what runs until orderd is stopped, by name; one that ends before is a defect."""
+        vitals = self.loop.vitals
+        return {
+            "loop": self.loop.run(),
+            "uplink": self.uplink.run(),
+            "sampler": self.sampler.supervise(),
+            "notifier": self.notifier.run(),
+            "identity": self.keeper.run(),
+            "vitals": vitals.watch(self.parts.executor),
+            "health": vitals.tell_health(server.set_serving),
+            "degraded": self._tell_degraded(),
+            "retention": self._retain(),
+        }
+
+    async def _tell_degraded(self) -> None:
+        """Tell people what does not work, once it has stood for two looks."""
+        before: frozenset[str] = frozenset()
+        while True:
+            await asyncio.sleep(_LOOK_S)
+            now = frozenset(self.status.degraded())
+            self.loop.notices.degraded(tuple(now & before))
+            before = now
+
+    async def _retain(self) -> None:
+        """Keep the journal within its bounds, a piece at a time, beside the ticks."""
+        more = False
+        while True:
+            await asyncio.sleep(_RETAIN_PAUSE_S if more else _RETAIN_S)
+            try:
+                more = await asyncio.to_thread(self._journal.retain, self._clock.now())
+            except JournalError as error:
+                more = False
+                log.warning("what is too old stays in the journal: %s", error)
+
+    async def close(self) -> None:
+        """Stop what runs beside."""
+        await self.budget.close()
+        await self.inference.close()
+        await self.changes.close()
+        await self.sampler.close()
+
+
+class _Identity:
+    """What status says of the identity."""
+
+    def __init__(self, keeper: Keeper) -> None:
+        self._keeper = keeper
+
+    @property
+    def name(self) -> str:
+        return str(self._keeper.identity.name) if self._keeper.identity else ""
+
+    @property
+    def remaining_s(self) -> float:
+        return self._keeper.remaining_s
+
+    @property
+    def problem(self) -> str:
+        return self._keeper.problem
 
 
 async def _until_stopped(tasks: list["asyncio.Task[None]"], stop: asyncio.Event) -> None:
@@ -139,28 +236,9 @@ def _catalogue(config: Config) -> Catalogue:
     return catalogue
 
 
-def _recover(journal: Journal, loop: Loop, clock: Clock) -> None:
-    """Settle what an earlier run left: end its open incidents, and let the guard remember its repairs.
-
-    What the host looks like now is judged afresh: a symptom that still stands opens a new incident at the first tick. Repairs
-    that were running belong to the executor, which ends every scope it does not know when it starts.
-    """
-    now = clock.now()
-    for record in journal.unfinished():
-        journal.append(
-            Step(
-                decision_id=record.decision.decision_id,
-                at=now,
-                state=IncidentState.CLOSED,
-                what="recovered",
-                detail=f"orderd was restarted while this was {record.state}; the host is judged afresh",
-            )
-        )
-    for record in reversed(journal.page(100, action=Action.REPAIR)):
-        age_s = (now.utc_ns - record.decision.at.utc_ns) / 1e9
-        if 0 <= age_s < _HOUR_S:
-            at = Instant(mono_ns=now.mono_ns - int(age_s * 1e9), utc_ns=record.decision.at.utc_ns)
-            loop.guard.started(at, record.decision.diagnosis.entity, record.decision.repair)
+def _boot_id() -> str:
+    """Return the id of this boot; monotonic times of one boot can be compared."""
+    return _BOOT_ID.read_text(encoding="ascii").strip()
 
 
 class _Watchdog:

@@ -2,15 +2,22 @@
 
 import asyncio
 from dataclasses import replace
+from pathlib import Path
 
+from orderd.catalogue import Catalogue
 from orderd.config import Config
+from orderd.decision import GuardMemory
+from orderd.decision.kept import KeptInMemory
 from orderd.domain.clock import Instant
 from orderd.domain.faults import Entity
 from orderd.domain.values import DecisionRecord, EntityRow, ModelInfo, Sample, Step, entity_values
-from orderd.errors import InferenceError
-from orderd.executor.messages import Finished, Outcome, RepairRequest, Started
+from orderd.errors import InferenceError, RepairRefusedError
+from orderd.executor.messages import Awake, Finished, Outcome, RepairRequest, Started
 from orderd.loop import Loop
+from orderd.loop.control import LoopView
 from orderd.loop.parts import Parts
+from orderd.loop.recovery import recover
+from orderd.loop.status import Status
 from orderd.record.journal import intent
 
 NGINX = Entity.parse("unit:nginx.service")
@@ -93,33 +100,95 @@ class FakeExecutor:
         self.requests: list[RepairRequest] = []
         self.before_run = lambda request: None
         self.wait_for = None
+        self.refusals = []
+        self.under_way = ()
+
+    async def wake(self, timeout_s=2.0):
+        return Awake(playbooks=7, refused={}, zygote=True)
+
+    async def running(self, timeout_s=2.0):
+        return self.under_way
 
     async def repair(self, request, on_event=lambda _event: None):
         self.requests.append(request)
         self.before_run(request)
+        if self.refusals:
+            raise RepairRefusedError(self.refusals.pop(0), "refused by the test")
         on_event(Started(repair_id=request.repair_id, scope="fake.scope"))
         await (self.wait_for.wait() if self.wait_for else asyncio.sleep(0))
         self.cures.get(request.playbook, lambda: None)()
         return Finished(repair_id=request.repair_id, outcome=Outcome.SUCCEEDED)
 
 
+class FailingKept(KeptInMemory):
+    """Fails with the journal it belongs to."""
+
+    def __init__(self, journal):
+        super().__init__()
+        self.journal = journal
+
+    def put(self, kind, key, value):
+        self.journal.check()
+        super().put(kind, key, value)
+
+    def drop(self, kind, key):
+        self.journal.check()
+        super().drop(kind, key)
+
+
 class FakeJournal:
+    """In memory; refuses what the real one refuses: a step after the end, a second end."""
+
     def __init__(self):
         self.records: dict[str, DecisionRecord] = {}
+        self.kept = FailingKept(self)
+        self.evidences = {}
+        self.given = {}
         self.error = None
 
-    def record(self, decision):
+    def check(self):
+        if self.error:
+            raise self.error
+
+    def record(self, decision, evidence=None):
+        self._check_open(decision.incident_id)
+        self.evidences[decision.decision_id] = evidence
         return self._put(DecisionRecord(decision=decision, steps=(intent(decision),)))
 
     def append(self, step: Step):
         old = self.records[step.decision_id]
+        if step.what not in {"rated", "ticket"}:
+            self._check_open(old.decision.incident_id)
         return self._put(replace(old, steps=(*old.steps, step)))
 
+    def _check_open(self, incident_id):
+        ended = [r for r in self.incident(incident_id) if r.state.terminal]
+        assert not ended, f"{incident_id} has ended"
+
     def _put(self, record):
-        if self.error:
-            raise self.error
+        self.check()
         self.records[record.decision.decision_id] = record
         return record
+
+    def get(self, decision_id):
+        return self.records.get(decision_id)
+
+    def evidence(self, decision_id):
+        return self.evidences.get(decision_id)
+
+    def incident(self, incident_id):
+        return [r for r in self.records.values() if r.decision.incident_id == incident_id]
+
+    def unfinished(self):
+        newest = {r.decision.incident_id: r for r in self.records.values()}
+        return [r for r in newest.values() if not r.state.terminal]
+
+    def rate(self, rating):
+        self.given.setdefault(rating.decision_id, []).insert(0, rating)
+        return self.records[rating.decision_id]
+
+    def ratings(self, decision_id):
+        return tuple(self.given.get(decision_id, ()))
 
 
 class FakeIds:
@@ -136,8 +205,17 @@ class FakeIds:
 
 
 class Sink:
+    """Takes what others are told, and remembers it."""
+
+    def __init__(self):
+        self.published = []
+        self.said = []
+        self.resolved = []
+        self.sent = self.waiting = 0
+        self.problem = ""
+
     def publish(self, record):
-        pass
+        self.published.append(record)
 
     def offer_sample(self, sample):
         pass
@@ -145,42 +223,81 @@ class Sink:
     def offer_decision(self, record):
         pass
 
+    def say(self, event, key, title, body):
+        self.said.append((event, key))
+
+    def resolve(self, key):
+        self.resolved.append(key)
+
 
 class Scene:
-    """A loop on a fake host, ticked by hand."""
+    """A loop on a fake host, ticked by hand. ``restart`` is what a crash leaves: journal, executor and host."""
 
-    def __init__(self, repairs, config: Config):
+    def __init__(self, repairs, config: Config, **parts):
+        self.repairs, self.config, self.more = repairs, config, parts
         self.clock = FakeClock()
         self.host = FakeHost(self.clock)
         self.model = FakeModel()
         self.executor = FakeExecutor(self.clock)
         self.journal = FakeJournal()
-        self.loop = Loop(
-            Parts(
-                config=config,
-                clock=self.clock,
-                sampler=self.host,
-                inference=self.model,
-                repairs=repairs,
-                executor=self.executor,
-                journal=self.journal,
-                ids=FakeIds(),
-                hub=Sink(),
-                uplink=Sink(),
-                heartbeat=lambda: None,
-            )
+        self.sink = Sink()
+        self.ids = FakeIds()
+        self.beats = 0
+        self.boot_id = "boot-1"
+        self.start()
+
+    def start(self):
+        self.parts = Parts(
+            config=self.config,
+            clock=self.clock,
+            sampler=self.host,
+            inference=self.model,
+            repairs=self.repairs,
+            executor=self.executor,
+            journal=self.journal,
+            ids=self.ids,
+            hub=self.sink,
+            uplink=self.sink,
+            heartbeat=self._beat,
+            notifier=self.sink,
+            **self.more,
         )
+        memory = GuardMemory(
+            config=self.config,
+            repairs=self.repairs,
+            keep=self.journal.kept,
+            now=self.clock.now(),
+            boot_id=self.boot_id,
+            ticket_id=lambda: f"t{self.ids.incident()[1:]}",
+        )
+        self.loop = Loop(self.parts, memory)
+        recover(self.loop, self.parts)
+        catalogue = Catalogue(directory=Path("/"), repairs=self.repairs, refused={})
+        status = Status(loop=self.loop, parts=self.parts, catalogue=catalogue, uplink=self.sink, host_id="h")
+        self.view = LoopView(loop=self.loop, parts=self.parts, catalogue=catalogue, status=status)
+
+    def _beat(self):
+        self.beats += 1
+
+    async def restart(self, away_s=2.0):
+        await self.loop.close()
+        self.clock.advance(away_s)
+        self.start()
 
     async def ticks(self, count, step_s=0.5):
         for _ in range(count):
             self.clock.advance(step_s)
             await self.loop.tick("timer")
-            await asyncio.sleep(0)
-            await asyncio.sleep(0)
+            for _ in range(4):
+                await asyncio.sleep(0)
 
     @property
     def decisions(self):
         return [r.decision for r in self.journal.records.values()]
+
+    @property
+    def reasons(self):
+        return [str(d.reason) for d in self.decisions]
 
     @property
     def playbooks(self):
@@ -188,3 +305,6 @@ class Scene:
 
     def states(self):
         return [r.state for r in self.journal.records.values()]
+
+    def words(self, place=-1):
+        return [s.what for s in list(self.journal.records.values())[place].steps]

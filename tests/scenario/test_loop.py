@@ -70,7 +70,7 @@ async def test_an_undo_follows_a_repair_that_did_not_help(scene):
 async def test_a_held_service_is_left_alone_and_the_reason_recorded(scene):
     """A planned restart that was announced: decided to wait, once, and closed when it is over."""
     now = scene.clock.now()
-    scene.loop.holds.put(Hold(entity=NGINX, why="upgrade", by="root", at=now, until=now.mono_ns + 10**11))
+    scene.loop.memory.hold(Hold(entity=NGINX, why="upgrade", by="root", at=now, until=now.mono_ns + 10**11))
     scene.host.state[NGINX] = dict(DOWN)
     await scene.ticks(6)
     scene.host.state[NGINX] = dict(RUNNING)
@@ -237,18 +237,3 @@ async def test_a_defect_in_mid_repair_leaves_no_incident_stuck(scene):
     scene.executor.cures["service_start"] = cure(scene, REDIS, RUNNING)
     await scene.ticks(12)
     assert scene.states()[-1] is IncidentState.RESOLVED
-
-
-async def test_an_undo_waits_for_another_repair_instead_of_being_left_out(scene):
-    """A repair that did not help while another one runs is undone once that one has ended."""
-    scene.host.state[NGINX] = DOWN | {"unit_dropins_changed_ratio": 1.0, "unit_result_exit_ratio": 1.0}
-    await scene.ticks(4)
-    ended = asyncio.Event()
-    scene.executor.wait_for = ended
-    scene.host.state[REDIS] = dict(DOWN)
-    await scene.ticks(60)
-    undone = ("service_restore_dropins_and_start", "undo")
-    assert undone not in [(r.playbook, str(r.mode)) for r in scene.executor.requests]
-    ended.set()
-    await scene.ticks(4)
-    assert undone in [(r.playbook, str(r.mode)) for r in scene.executor.requests]

@@ -1,7 +1,8 @@
 """What is wrong with which entity: rules as the floor, the order model beside them. Pure."""
 
+from orderd.diagnosis.abstention import Abstention, Doubt
 from orderd.diagnosis.merge import Opinion, merge
 from orderd.diagnosis.model import by_model
 from orderd.diagnosis.rules import by_rules
 
-__all__ = ["Opinion", "by_model", "by_rules", "merge"]
+__all__ = ["Abstention", "Doubt", "Opinion", "by_model", "by_rules", "merge"]

@@ -6,11 +6,20 @@ from typing import Final
 
 from orderd.domain.clock import Instant
 from orderd.domain.faults import Entity, Failure
+from orderd.domain.inventory import Inventory
 from orderd.domain.values import Action, Decision, Diagnosis, IncidentState, Reason
 from orderd.verification import Verification
 
 QUIET_S: Final = 3.0
 """An entity must show nothing wrong for this long before its incident is closed, or a new one may open after an escalation."""
+WAITS_AT_ONCE: Final = 5
+"""Changed reasons to wait that are recorded at once; later ones are recorded ever more seldom."""
+WAITS_S: Final = 60.0
+WAITS_S_MAX: Final = 3600.0
+REFUSALS_MAX: Final = 5
+"""How often the executor may refuse for a reason that passes before a person is called."""
+CAUSE_S: Final = 60.0
+"""How long an incident that is not being repaired keeps others waiting as their likely cause."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -26,6 +35,12 @@ class Incident:
         tried: names of repairs tried, in order.
         decision: the decision in force, None before the first.
         verification: the judge, while verifying.
+        waits: decisions to wait so far.
+        refusals: how often the executor refused for a reason that passes.
+        not_before: monotonic nanoseconds before which the executor is not asked again.
+        before: what was there before the repair, None when it was compared already or not taken.
+        comparing: it is being compared with what is there now.
+        wrong: what the repair changed that it must not; empty for nothing.
     """
 
     incident_id: str
@@ -36,16 +51,46 @@ class Incident:
     tried: list[str] = field(default_factory=list[str])
     decision: Decision | None = None
     verification: Verification | None = None
+    waits: int = 0
+    refusals: int = 0
+    not_before: int = 0
+    before: Inventory | None = None
+    comparing: bool = False
+    wrong: str = ""
 
-    def already_decided(self, action: Action, reason: Reason, repair: str, failure: Failure) -> bool:
+    @property
+    def entity(self) -> Entity:
+        """Return what is in trouble."""
+        return self.diagnosis.entity
+
+    @property
+    def under_repair(self) -> bool:
+        """Tell whether a repair of it runs or is being judged."""
+        return self.state in {IncidentState.REPAIRING, IncidentState.VERIFYING}
+
+    def already_decided(self, action: Action, reason: Reason, failure: Failure) -> bool:
         """Tell whether the decision in force says the same, so that waiting does not fill the journal."""
         last = self.decision
-        return last is not None and (last.action, last.reason, last.repair, last.diagnosis.failure) == (
-            action,
-            reason,
-            repair,
-            failure,
-        )
+        return last is not None and (last.action, last.reason, last.diagnosis.failure) == (action, reason, failure)
+
+    def may_record_wait(self, now: Instant) -> bool:
+        """Tell whether one more decision to wait is recorded: reasons that flap must not fill the journal."""
+        if self.decision is None or self.waits < WAITS_AT_ONCE:
+            return True
+        pause_s = min(WAITS_S * 2 ** (self.waits - WAITS_AT_ONCE), WAITS_S_MAX)
+        return now.seconds_since(self.decision.at) >= pause_s
+
+    def refused(self, now: Instant) -> None:
+        """Note that the executor had something else to do: the rung is not used up, and it is asked again later."""
+        if self.tried:
+            self.tried.pop()
+        self.not_before = now.mono_ns + int(2**self.refusals * 1e9)
+        self.refusals += 1
+        self.state = IncidentState.WAITING
+
+    def may_be_a_cause(self, now: Instant) -> bool:
+        """Tell whether consequences wait for this incident: not for ever for one that nobody repairs."""
+        return self.under_repair or now.seconds_since(self.opened) < CAUSE_S
 
 
 class Incidents:
@@ -59,17 +104,21 @@ class Incidents:
         """Iterate in order of entity."""
         return iter([self._by_entity[entity] for entity in sorted(self._by_entity)])
 
+    def __len__(self) -> int:
+        """Return how many there are, ended ones included."""
+        return len(self._by_entity)
+
     def get(self, entity: Entity) -> Incident | None:
         """Return the incident of an entity."""
         return self._by_entity.get(entity)
 
     def add(self, incident: Incident) -> None:
         """Start working on an incident."""
-        self._by_entity[incident.diagnosis.entity] = incident
+        self._by_entity[incident.entity] = incident
 
     def drop(self, incident: Incident) -> None:
         """Stop working on it."""
-        del self._by_entity[incident.diagnosis.entity]
+        self._by_entity.pop(incident.entity, None)
 
     def open(self) -> tuple[Incident, ...]:
         """Return those that are not in a terminal state."""
@@ -78,3 +127,7 @@ class Incidents:
     def in_state(self, *states: IncidentState) -> tuple[Incident, ...]:
         """Return those in one of the states."""
         return tuple(i for i in self if i.state in states)
+
+    def by_id(self, incident_id: str) -> Incident | None:
+        """Return an incident by its id."""
+        return next((i for i in self if i.incident_id == incident_id), None)

@@ -1,103 +1,107 @@
-"""What the running daemon tells those who ask, and what people tell it: the loop seen from the gRPC interface."""
+"""What orderd says of itself and of the host when asked: everything that does not work by name. Pure; reads what is in memory."""
 
 import socket
 from collections.abc import Callable
+from typing import Protocol
 
 import orderd
 from orderd.catalogue import Catalogue
-from orderd.config import Config
-from orderd.domain.clock import Clock
-from orderd.domain.faults import Entity
+from orderd.domain.clock import Instant
 from orderd.domain.status import HostStatus
-from orderd.domain.values import Hold
 from orderd.loop.loop import Loop
-from orderd.loop.parts import InferencePart
-from orderd.telemetry import Uplink
+from orderd.loop.parts import Parts
 
 
-class LoopView:
-    """Answers for the loop; every answer is computed from what is in memory, at once."""
+class UplinkStatus(Protocol):
+    """See orderd.telemetry.Uplink."""
+
+    @property
+    def sent(self) -> int:
+        """Samples the trainer has acknowledged."""
+        ...
+
+    @property
+    def waiting(self) -> int:
+        """Samples that wait for the trainer."""
+        ...
+
+    @property
+    def problem(self) -> str:
+        """What keeps them waiting; empty when nothing does."""
+        ...
+
+
+class Status:
+    """Puts together what is known of the host and of orderd."""
 
     def __init__(
         self,
         *,
         loop: Loop,
-        config: Config,
+        parts: Parts,
         catalogue: Catalogue,
-        inference: InferencePart,
-        uplink: Uplink,
+        uplink: UplinkStatus,
         host_id: str,
-        clock: Clock,
         hostname: Callable[[], str] = socket.gethostname,
     ) -> None:
         """Take what is asked about."""
         self._loop = loop
-        self._config = config
+        self._parts = parts
         self._catalogue = catalogue
-        self._inference = inference
         self._uplink = uplink
         self._host_id = host_id
-        self._clock = clock
         self._hostname = hostname
-        self._started = clock.now()
+        self._started = parts.clock.now()
 
-    def status(self) -> HostStatus:
+    def now(self) -> HostStatus:
         """Return the host as of now."""
-        now = self._clock.now()
+        now, memory, parts = self._parts.clock.now(), self._loop.memory, self._parts
         return HostStatus(
             at=now,
             version=orderd.__version__,
             host_id=self._host_id,
             hostname=self._hostname(),
-            mode=self._config.decision.mode,
+            mode=parts.config.decision.mode,
             uptime_s=now.seconds_since(self._started),
-            model=self._inference.info,
+            model=parts.inference.info,
             newest=self._loop.newest,
             diagnoses=tuple(o.chosen for o in self._loop.opinions),
-            holds=self.holds(),
-            degraded=tuple(self._degraded()),
+            holds=memory.holds(now),
+            degraded=self.degraded(),
             repairs=tuple(sorted(self._catalogue.repairs)),
             samples=self._loop.samples,
             open_incidents=self._loop.open_incidents,
             telemetry_sent=self._uplink.sent,
             telemetry_waiting=self._uplink.waiting,
+            pause=memory.paused(now),
+            denials=memory.denials(),
+            approvals=memory.approvals(now),
+            open_tickets=sum(1 for ticket in memory.tickets() if ticket.closed is None),
+            reasons=memory.reasons,
+            changes=tuple(self._changes(now)),
+            budget=parts.budget.describe(),
+            identity=parts.identity.name,
+            identity_remaining_s=parts.identity.remaining_s,
         )
 
-    def hold(self, entity: Entity, duration_s: float, why: str, by: str) -> Hold:
-        """Leave an entity alone for a while.
-
-        Raises:
-            ValueError: longer than ``decision.hold_max_s``.
-            LookupError: orderd does not watch this entity.
-        """
-        limit = self._config.decision.hold_max_s
-        if duration_s > limit:
-            raise ValueError(f"at most {limit:g} s (decision.hold_max_s)")
-        newest = self._loop.newest
-        if newest is not None and newest.row(entity) is None:
-            raise LookupError(f"{entity} is not watched; `orderctl status` lists what is")
-        now = self._clock.now()
-        hold = Hold(entity=entity, why=why, by=by, at=now, until=now.mono_ns + int(duration_s * 1e9))
-        self._loop.holds.put(hold)
-        return hold
-
-    def release(self, entity: Entity) -> bool:
-        """End a hold early; return False when there was none."""
-        return self._loop.holds.release(entity)
-
-    def holds(self) -> tuple[Hold, ...]:
-        """Return the holds that have not ended."""
-        return self._loop.holds.in_force(self._clock.now())
-
-    def _degraded(self) -> list[str]:
+    def degraded(self) -> tuple[str, ...]:
+        """Return what does not work at the moment, one sentence each."""
+        parts, loop = self._parts, self._loop
         found = [f"repair {name} is refused: {why}" for name, why in self._catalogue.refused.items()]
-        if self._loop.journal_error:
-            found.append(f"no repairs: {self._loop.journal_error}")
-        if self._config.inference.enabled and not self._inference.info.loaded:
-            found.append(f"rules decide alone: {self._inference.info.why}")
+        if loop.journal_error:
+            found.append(f"no repairs: {loop.journal_error}")
+        if loop.book.lost:
+            found.append(f"{loop.book.lost} steps of decisions could not be recorded and are lost")
+        found += loop.vitals.problems()
+        if parts.config.inference.enabled and not parts.inference.info.loaded:
+            found.append(f"rules decide alone: {parts.inference.info.why}")
         if self._uplink.problem:
             found.append(f"telemetry waits: {self._uplink.problem}")
-        newest = self._loop.newest
-        if newest is not None:
-            found += [f"collector {name} fails: its signals are missing" for name in newest.failed_collectors]
-        return found
+        found += [problem for problem in (parts.identity.problem, parts.notifier.problem) if problem]
+        if loop.newest is not None:
+            found += [f"collector {name} fails: its signals are missing" for name in loop.newest.failed_collectors]
+        return tuple(found)
+
+    def _changes(self, now: Instant) -> list[str]:
+        found = [change for change in self._parts.changes.current() if change.until > now.mono_ns]
+        return [f"{change.who}: {change.what}{f' ({change.entity})' if change.entity else ''}" for change in found]
