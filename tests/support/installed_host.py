@@ -5,6 +5,7 @@ What the host is like is asked of the host itself (probes from outside, systemd)
 
 import contextlib
 import json
+import re
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -86,3 +87,11 @@ def reconfigure(host: DisposableHost, change: Callable[[str], str]) -> None:
     host.exec(["/opt/orderd/bin/orderd", "check"], check=True)
     host.exec(["systemctl", "restart", "orderd-exec.service", "orderd.service"], check=True, timeout_s=60)
     wait(lambda: orderctl(host, "status"), 20, "orderd answers again")
+
+
+def widened(text: str) -> str:
+    """Return an orderd.toml whose budgets are wide enough for a hundred repairs in minutes."""
+    text = re.sub(r"(?m)^(repairs_per_(target|host)_per_hour|failed_verifications_max|repairs_per_minute) = .*\n", "", text)
+    budgets = "repairs_per_target_per_hour = 1000\nrepairs_per_host_per_hour = 1000\nfailed_verifications_max = 10\n"
+    text = text.replace("[decision]\n", f"[decision]\n{budgets}", 1)
+    return text.replace("[executor]\n", "[executor]\nrepairs_per_minute = 600\n", 1)
