@@ -15,8 +15,8 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from orderd.domain.values import Action, IncidentState
 from orderd.errors import ConfigError, JournalError
-from orderd.record.hub import QUEUE_MAX
 from orderd.rpc import serve
+from orderd.rpc.feed import QUEUE_MAX
 from orderd.v1 import common_pb2, decision_pb2, decision_pb2_grpc, host_pb2, host_pb2_grpc
 
 NGINX = common_pb2.Entity(kind="unit", key="nginx.service")
@@ -160,18 +160,21 @@ async def until_the_end(watch) -> None:
         pass
 
 
-async def test_a_watcher_that_does_not_read_is_dropped_and_nobody_waits(decisions, hub, rpc_journal, make_decision):
+async def test_a_watcher_that_does_not_read_is_dropped_and_nobody_waits(decisions, server, hub, rpc_journal, make_decision):
     """RESOURCE_EXHAUSTED for the sleeper; publishing never blocks."""
-    record = rpc_journal.record(make_decision(detail="x" * 20_000))
     watch = decisions.WatchDecisions(decision_pb2.WatchDecisionsRequest())
     await watch.initial_metadata()
     # Flow control stops the server once some megabytes are unread; then the queue fills.
-    for _ in range(40 * QUEUE_MAX):
-        hub.publish(record)
+    for number in range(1, 10 * QUEUE_MAX):
+        hub.publish(rpc_journal.record(make_decision(number, detail="x" * 50_000)))
         await asyncio.sleep(0)
-        if hub.dropped:
+        if server.feed.dropped:
             break
-    assert hub.dropped == 1
+    for _ in range(500):
+        if server.feed.dropped:
+            break
+        await asyncio.sleep(0.01)
+    assert server.feed.dropped == 1
     assert (await refused(until_the_end(watch)))[0] is grpc.StatusCode.RESOURCE_EXHAUSTED
 
 
@@ -187,17 +190,17 @@ async def test_one_watcher_too_many_is_refused(decisions, rpc_config):
         watch.cancel()
 
 
-async def test_a_watcher_that_left_makes_room(decisions, hub):
+async def test_a_watcher_that_left_makes_room(decisions, server):
     """A cancelled watch is forgotten by the server."""
     watch = decisions.WatchDecisions(decision_pb2.WatchDecisionsRequest())
     await watch.initial_metadata()
-    assert hub.watchers == 1
+    assert server.feed.watchers == 1
     watch.cancel()
     for _ in range(100):
-        if not hub.watchers:
+        if not server.feed.watchers:
             break
         await asyncio.sleep(0.01)
-    assert hub.watchers == 0
+    assert server.feed.watchers == 0
 
 
 async def test_status_tells_what_the_loop_sees(host):

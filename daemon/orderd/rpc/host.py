@@ -1,70 +1,132 @@
-"""HostService: the host as orderd sees it, and holds. Asks the loop's view; reads the peer's name."""
+"""HostService: the host as orderd sees it, and what people tell it. Asks the loop's view."""
 
-import math
-from typing import Any, Final
-
-import grpc
-
-from orderd.rpc.errors import answered
-from orderd.rpc.peers import describe
+from orderd.domain.faults import Failure
+from orderd.rpc import checks, tokens
+from orderd.rpc.handlers import Answer, Call
+from orderd.rpc.requests import Requests
 from orderd.rpc.view import HostView
-from orderd.v1 import host_pb2, host_pb2_grpc
-from orderd.wire import entity_from_wire, hold_to_wire, status_to_wire
-
-WHY_MAX: Final = 500
-"""Characters of a reason; bounds what a hold keeps in memory."""
+from orderd.v1 import host_pb2
+from orderd.wire import entity_from_wire, hold_to_wire, pause_to_wire, score_to_wire, status_to_wire, ticket_to_wire
+from orderd.wire.scalars import member
 
 
-def _duration(duration_s: float) -> float:
-    if not (math.isfinite(duration_s) and duration_s > 0):
-        msg = f"duration_s = {duration_s:g}: must be positive"
-        raise ValueError(msg)
-    return duration_s
+class HostServicer:
+    """Status, holds, pause, repairs by hand, tickets, the scorecard, denials."""
 
+    def __init__(self, view: HostView, requests: Requests) -> None:
+        """Serve what the loop sees.
 
-def _why(why: str) -> str:
-    text = " ".join(why.split())
-    if not 0 < len(text) <= WHY_MAX:
-        msg = f"why: must be 1 to {WHY_MAX} characters, so that others can tell what is going on"
-        raise ValueError(msg)
-    return text
-
-
-class HostServicer(host_pb2_grpc.HostServiceServicer):
-    """Status and holds."""
-
-    def __init__(self, view: HostView) -> None:
-        """Serve what the loop sees."""
+        Args:
+            view: the loop.
+            requests: answers what is repeated.
+        """
         self._view = view
+        self._requests = requests
 
-    async def GetStatus(  # noqa: N802 - named by the interface
-        self, request: host_pb2.GetStatusRequest, context: "grpc.aio.ServicerContext[Any, Any]"
-    ) -> host_pb2.GetStatusResponse:
+    async def GetStatus(self, request: host_pb2.GetStatusRequest, call: Call) -> Answer:  # noqa: N802 - named by the interface
         """Return the host as of now."""
-        del request
-        async with answered(context):
-            return status_to_wire(self._view.status())
-        raise AssertionError  # pragma: no cover - answered() has aborted the call
+        del request, call
+        return status_to_wire(self._view.status())
 
-    async def Hold(  # noqa: N802 - named by the interface
-        self, request: host_pb2.HoldRequest, context: "grpc.aio.ServicerContext[Any, Any]"
-    ) -> host_pb2.HoldResponse:
+    async def Hold(self, request: host_pb2.HoldRequest, call: Call) -> Answer:  # noqa: N802 - named by the interface
         """Announce that an entity is changed on purpose."""
-        async with answered(context):
-            entity = entity_from_wire(request.entity)
-            duration_s, why = _duration(request.duration_s), _why(request.why)
-            hold = self._view.hold(entity, duration_s, why, await describe(context.peer()))
-            return host_pb2.HoldResponse(hold=hold_to_wire(hold, hold.at))
-        raise AssertionError  # pragma: no cover - answered() has aborted the call
+        entity = entity_from_wire(request.entity)
+        duration_s, why = checks.duration(request.duration_s), checks.why(request.why)
 
-    async def ReleaseHold(  # noqa: N802 - named by the interface
-        self, request: host_pb2.ReleaseHoldRequest, context: "grpc.aio.ServicerContext[Any, Any]"
-    ) -> host_pb2.ReleaseHoldResponse:
+        def act() -> host_pb2.HoldResponse:
+            hold = self._view.hold(entity, duration_s, why, call.by, validate_only=request.validate_only)
+            return host_pb2.HoldResponse(hold=hold_to_wire(hold, hold.at))
+
+        return self._requests.once(call, request, act)
+
+    async def ReleaseHold(self, request: host_pb2.ReleaseHoldRequest, call: Call) -> Answer:  # noqa: N802 - named by the interface
         """End a hold early."""
-        async with answered(context):
-            entity = entity_from_wire(request.entity)
-            if not self._view.release(entity):
+        entity = entity_from_wire(request.entity)
+
+        def act() -> host_pb2.ReleaseHoldResponse:
+            if not self._view.release(entity, call.by, validate_only=request.validate_only):
                 msg = f"entity: there is no hold on {entity}"
                 raise LookupError(msg)
             return host_pb2.ReleaseHoldResponse()
-        raise AssertionError  # pragma: no cover - answered() has aborted the call
+
+        return self._requests.once(call, request, act)
+
+    async def Pause(self, request: host_pb2.PauseRequest, call: Call) -> Answer:  # noqa: N802 - named by the interface
+        """Stop all repairs on this host."""
+        duration_s, why = checks.duration(request.duration_s, zero=True), checks.why(request.why)
+
+        def act() -> host_pb2.PauseResponse:
+            pause = self._view.pause(why, call.by, duration_s, validate_only=request.validate_only)
+            return host_pb2.PauseResponse(pause=pause_to_wire(pause, pause.at))
+
+        return self._requests.once(call, request, act)
+
+    async def Resume(self, request: host_pb2.ResumeRequest, call: Call) -> Answer:  # noqa: N802 - named by the interface
+        """End a pause."""
+
+        def act() -> host_pb2.ResumeResponse:
+            if not self._view.resume(call.by, validate_only=request.validate_only):
+                msg = "this host is not paused"
+                raise LookupError(msg)
+            return host_pb2.ResumeResponse()
+
+        return self._requests.once(call, request, act)
+
+    async def RunRepair(self, request: host_pb2.RunRepairRequest, call: Call) -> Answer:  # noqa: N802 - named by the interface
+        """Run a catalogued repair by hand."""
+        repair, entity, why = checks.repair_name(request.repair), entity_from_wire(request.entity), checks.why(request.why)
+
+        def act() -> host_pb2.RunRepairResponse:
+            decision_id = self._view.run_repair(repair, entity, why, call.by, validate_only=request.validate_only)
+            return host_pb2.RunRepairResponse(decision_id=decision_id)
+
+        return self._requests.once(call, request, act)
+
+    async def ListTickets(self, request: host_pb2.ListTicketsRequest, call: Call) -> Answer:  # noqa: N802 - named by the interface
+        """Return one page of tickets, newest first."""
+        del call
+        size, filters = checks.page_size(request.page_size), tokens.filters_of(request)
+        before = tokens.page_after(request.page_token, filters)
+        wanted = (t for t in self._view.tickets() if request.closed or t.closed is None)
+        tickets = [t for t in wanted if not before or t.ticket_id < before]
+        response = host_pb2.ListTicketsResponse(tickets=[ticket_to_wire(t) for t in tickets[:size]])
+        if len(tickets) > size:
+            response.next_page_token = tokens.page_token(tickets[size - 1].ticket_id, filters)
+        return response
+
+    async def CloseTicket(self, request: host_pb2.CloseTicketRequest, call: Call) -> Answer:  # noqa: N802 - named by the interface
+        """Say that the cause of a ticket was found."""
+        ticket_id, why = checks.any_id(request.id), checks.why(request.why)
+
+        def act() -> host_pb2.CloseTicketResponse:
+            ticket = self._view.close_ticket(ticket_id, why, call.by, validate_only=request.validate_only)
+            return host_pb2.CloseTicketResponse(ticket=ticket_to_wire(ticket))
+
+        return self._requests.once(call, request, act)
+
+    async def GetScorecard(self, request: host_pb2.GetScorecardRequest, call: Call) -> Answer:  # noqa: N802 - named by the interface
+        """Return how often each playbook was right."""
+        del request, call
+        return host_pb2.GetScorecardResponse(scores=[score_to_wire(score, mode) for score, mode in self._view.scorecard()])
+
+    async def SetAuthority(self, request: host_pb2.SetAuthorityRequest, call: Call) -> Answer:  # noqa: N802 - named by the interface
+        """Overrule the scorecard, or give it back its word."""
+        failure = member(Failure, request.failure, "failure")
+        repair, why = checks.repair_name(request.repair), checks.why(request.why)
+        authority = checks.granted(request.authority)
+
+        def act() -> host_pb2.SetAuthorityResponse:
+            score, mode = self._view.set_authority(failure, repair, authority, why, call.by, validate_only=request.validate_only)
+            return host_pb2.SetAuthorityResponse(score=score_to_wire(score, mode))
+
+        return self._requests.once(call, request, act)
+
+    async def LiftDenial(self, request: host_pb2.LiftDenialRequest, call: Call) -> Answer:  # noqa: N802 - named by the interface
+        """Let a repair be used on a target again."""
+        repair, entity, why = checks.repair_name(request.repair), entity_from_wire(request.entity), checks.why(request.why)
+
+        def act() -> host_pb2.LiftDenialResponse:
+            self._view.lift_denial(repair, entity, why, call.by, validate_only=request.validate_only)
+            return host_pb2.LiftDenialResponse()
+
+        return self._requests.once(call, request, act)
