@@ -16,6 +16,7 @@ from orderd.errors import JournalError
 
 T = TypeVar("T")
 
+_THIS_BOOT: Final = "this"
 AWAY_S_MAX: Final = 30 * 86_400.0
 """A host that seems to have been away for longer has a wrong clock, until somebody says otherwise."""
 
@@ -66,30 +67,49 @@ class KeptInMemory:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Boot:
-    """The boot orderd runs in, and the moment it restores its memory.
+    """The boot orderd runs in.
 
     Attributes:
         boot_id: /proc/sys/kernel/random/boot_id; monotonic times of the same boot can be compared.
-        now: the moment of the restoring.
+        first: when orderd was first started in it. What earlier boots left is placed in time once, then: orderd may be started
+            again in this boot with a clock that was set meanwhile.
     """
 
     boot_id: str
-    now: Instant
+    first: Instant
 
-    def away_ns(self, at: Instant, boot_id: str) -> int:
-        """Return how many nanoseconds ago a kept moment was, as far as that can be believed; never negative."""
-        if boot_id and boot_id == self.boot_id:
-            return max(0, self.now.mono_ns - at.mono_ns)
-        elapsed = self.now.utc_ns - at.utc_ns
-        return elapsed if 0 <= elapsed <= AWAY_S_MAX * 1e9 else 0
+    def same(self, boot_id: str) -> bool:
+        """Tell whether a kept time is of this boot."""
+        return bool(boot_id) and boot_id == self.boot_id
 
     def moment(self, at: Instant, boot_id: str) -> Instant:
         """Return a kept moment on this boot's monotonic clock; UTC stays as it was recorded."""
-        return Instant(mono_ns=self.now.mono_ns - self.away_ns(at, boot_id), utc_ns=at.utc_ns)
+        if self.same(boot_id):
+            return at
+        elapsed = self.first.utc_ns - at.utc_ns
+        away = elapsed if 0 <= elapsed <= AWAY_S_MAX * 1e9 else 0
+        return Instant(mono_ns=self.first.mono_ns - away, utc_ns=at.utc_ns)
 
     def end(self, until: int, at: Instant, boot_id: str) -> int:
         """Return the monotonic end of what was given at ``at`` until ``until``: never further away than it was then."""
         return self.moment(at, boot_id).mono_ns + max(0, until - at.mono_ns)
+
+
+def this_boot(keep: Keep, saver: "Saver", boot_id: str, now: Instant) -> Boot:
+    """Return the boot orderd runs in, and keep when it was first seen.
+
+    Args:
+        keep: to find it when orderd is started again.
+        saver: to keep it.
+        boot_id: of the running kernel, or of the container; empty when it is not known.
+        now: the moment of the start.
+    """
+    known = keep.load(Standing.BOOT, Boot).get(_THIS_BOOT)
+    if known is not None and known.same(boot_id):
+        return known
+    boot = Boot(boot_id=boot_id, first=now)
+    saver.put_late(Standing.BOOT, _THIS_BOOT, boot)
+    return boot
 
 
 class Saver:

@@ -15,7 +15,7 @@ from orderd.config.modes import mode_of
 from orderd.decision.doubts import Doubt, Doubts
 from orderd.decision.facts import Ending, Facts, Limits, Permit, Phase, permits_for
 from orderd.decision.history import Deed, History
-from orderd.decision.kept import Boot, Keep, Saver
+from orderd.decision.kept import Keep, Saver, this_boot
 from orderd.decision.orders import Holds, HostPause, KeptHold, KeptPause
 from orderd.decision.questions import KeptApproval, Questions
 from orderd.decision.scorecard import PEOPLES, Overrule, Scorecard
@@ -102,7 +102,7 @@ class GuardMemory:
         self._boot_id = boot_id
         self._wall = WallClock()
         self._saver = saver = Saver(keep)
-        boot = Boot(boot_id=boot_id, now=now)
+        boot = this_boot(keep, saver, boot_id, now)
         decision = config.decision
         cooldowns = (r.cooldown_s for r in repairs.values())
         self._history = History(

@@ -32,7 +32,7 @@ class Questions:
         """Take those of this boot; a reboot changes more than a person was asked about, so older ones are dropped."""
         self._saver = saver
         self._boot_id = boot.boot_id
-        mine = (k.approval for k in kept.values() if k.boot_id and k.boot_id == boot.boot_id)
+        mine = (k.approval for k in kept.values() if boot.same(k.boot_id))
         self._by_id = {a.decision_id: a for a in sorted(mine, key=lambda a: a.asked.mono_ns)}
         for key in kept.keys() - self._by_id.keys():
             saver.put_late(Standing.APPROVAL, key, None)

@@ -24,6 +24,7 @@ class Standing(StrEnum):
     NOTICE = "notice"
     REQUEST = "request"
     REPAIR = "repair"
+    BOOT = "boot"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -415,6 +415,19 @@ def test_after_a_reboot_a_hold_lasts_never_longer_than_it_was_given(jump_s, left
     assert (restored.until - host.now.mono_ns) / 1e9 == pytest.approx(left_s)
 
 
+def test_a_clock_that_is_set_after_a_reboot_changes_nothing_at_the_next_start():
+    """What earlier boots left is placed in time once, when orderd first starts in a boot."""
+    host = Host()
+    host.memory.hold(hold(host, 3600.0))
+    host.repair(Ending.UNVERIFIED)
+    host.restart(boot="boot-2", away_s=60.0)
+    held, past = host.memory.holds(host.now), host.facts().past
+    for jump_s in JUMPS:
+        host.jump_s = jump_s
+        host.restart()
+        assert (host.memory.holds(host.now), host.facts().past) == (held, past)
+
+
 def test_a_hold_is_replaced_and_released():
     """The newest counts; a release is durable."""
     host = Host()
