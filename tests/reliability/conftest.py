@@ -44,7 +44,7 @@ class Tally:
     def as_dict(self) -> dict:
         """Return the entry of the file."""
         entry = {
-            "figure": "; ".join(self.figures) or "not measured",
+            "figure": "; ".join(dict.fromkeys(self.figures)) or "not measured",
             "limit": "; ".join(dict.fromkeys(self.limits)),
             "holds": self.holds,
             "runs": self.runs,
