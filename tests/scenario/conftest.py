@@ -19,10 +19,25 @@ def repairs():
 
 
 @pytest.fixture
-def scene(repairs):
-    return Scene(repairs, msgspec.convert({"decision": {"mode": "auto"}}, Config))
+def make_scene(repairs):
+    """Return a maker of scenes: keyword arguments are tables of the configuration, ``parts`` are further rooms."""
+
+    def make(parts=None, **tables):
+        return Scene(repairs, msgspec.convert(tables, Config), **(parts or {}))
+
+    return make
 
 
 @pytest.fixture
-def observing(repairs):
-    return Scene(repairs, Config())
+def scene(make_scene):
+    return make_scene(decision={"mode": "auto"})
+
+
+@pytest.fixture
+def asking(make_scene):
+    return make_scene(decision={"mode": "approve"})
+
+
+@pytest.fixture
+def observing(make_scene):
+    return make_scene()

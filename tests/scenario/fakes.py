@@ -45,9 +45,10 @@ ROOMY = FULL | {"mount_used_ratio": 0.2, "mount_fill_ratio_per_s": 0.0}
 class FakeClock:
     def __init__(self):
         self.mono_ns = 10**12
+        self.utc_offset_ns = 18 * 10**17
 
     def now(self):
-        return Instant(mono_ns=self.mono_ns, utc_ns=10**18 + self.mono_ns)
+        return Instant(mono_ns=self.mono_ns, utc_ns=self.utc_offset_ns + self.mono_ns)
 
     def advance(self, seconds):
         self.mono_ns += int(seconds * 1e9)

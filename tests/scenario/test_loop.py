@@ -1,7 +1,5 @@
 """The whole loop on a fake host, with the real catalogue."""
 
-import asyncio
-
 from fakes import DATA, DOWN, FULL, HUNG, MASKED, NGINX, REDIS, ROOMY, RUNNING
 from orderd.domain.clock import Instant
 from orderd.domain.faults import FAILURES, Failure

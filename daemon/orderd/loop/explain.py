@@ -166,7 +166,8 @@ def _seen(decision: Decision) -> str:
     when = datetime.fromtimestamp(decision.detected_at.utc_ns / 1e9, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
     who = "the rules" if diagnosis.source is Source.RULES else f"model {decision.model_version}"
     sure = "" if diagnosis.source is Source.RULES else f", {diagnosis.probability:.0%} sure"
-    return f"At {when} {who} saw {diagnosis.failure} of {diagnosis.entity}{sure}: {diagnosis.evidence or 'no evidence was recorded'}."
+    shown = diagnosis.evidence or "no evidence was recorded"
+    return f"At {when} {who} saw {diagnosis.failure} of {diagnosis.entity}{sure}: {shown}."
 
 
 def _other(decision: Decision) -> str:
