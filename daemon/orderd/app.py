@@ -1,7 +1,6 @@
 """The composition root: builds every room from the configuration and runs them together. Touches everything they touch."""
 
 import asyncio
-import hashlib
 import logging
 import os
 import signal
@@ -16,6 +15,7 @@ from orderd.catalogue import Catalogue, load_repairs
 from orderd.config import Config
 from orderd.decision import GuardMemory
 from orderd.domain.clock import Clock, SystemClock
+from orderd.domain.peers import host_id
 from orderd.errors import CatalogueError, JournalError
 from orderd.executor.client import ExecutorClient
 from orderd.executor.notify import notify
@@ -48,15 +48,6 @@ _RETAIN_PAUSE_S: Final = 0.05
 _STOP_GRACE_S: Final = 2.0
 
 
-def host_id(machine_id: str) -> str:
-    """Return this host's public id: the machine id hashed, because the machine id itself is to be kept confidential.
-
-    References:
-        machine-id(5): "should be considered confidential [...] hash it with a fixed, application-specific key".
-    """
-    return hashlib.sha256(b"orderd:" + machine_id.strip().encode()).hexdigest()[:32]
-
-
 async def run(config: Config) -> None:
     """Run orderd until SIGTERM or SIGINT.
 
@@ -86,7 +77,8 @@ async def _run(config: Config, clock: Clock, catalogue: Catalogue, journal: Jour
     await rooms.inference.start()
     reader = JournalReader.open(config.journal.path)
     models = model_service(config.inference, rooms.inference)
-    server = await serve(config.rpc, reader, rooms.hub, rooms.view, kept=journal.kept, more=(models,))
+    server = await serve(config.rpc, reader, rooms.hub, rooms.view, kept=journal.kept, more=(models,), identity=rooms.keeper)
+    rooms.identity.server = server
     tasks = [asyncio.create_task(work, name=name) for name, work in rooms.running(server).items()]
     log.info("orderd %s: %d repairs, mode %s", orderd.__version__, len(catalogue.repairs), config.decision.mode)
     if recovered:
@@ -114,7 +106,8 @@ class _Rooms:
         self.sampler = Sampler(config, clock)
         self.changes = ChangeWatch(config, clock, self.sampler.systemd)
         self.inference = InferenceClient(config.inference)
-        self.keeper = Keeper(Path(config.identity.directory), clock)
+        self.keeper = Keeper(Path(config.identity.directory), clock, trainer=config.telemetry.trainer)
+        self.identity = _Identity(self.keeper)
         line = Line(config.telemetry, self.keeper)
         self.uplink = Uplink(config.telemetry, host, clock, line=line)
         self.budget = Budget(config.fleet, config.telemetry, host, channel=line.open, clock=clock)
@@ -144,7 +137,7 @@ class _Rooms:
             changes=self.changes,
             budget=self.budget,
             notifier=self.notifier,
-            identity=_Identity(self.keeper),
+            identity=self.identity,
             inventory=InventoryTaker(config, clock, self.sampler.systemd),
             bundle=BundleCollector(clock),
         )
@@ -200,6 +193,7 @@ class _Identity:
 
     def __init__(self, keeper: Keeper) -> None:
         self._keeper = keeper
+        self.server: RpcServer | None = None
 
     @property
     def name(self) -> str:
@@ -211,7 +205,8 @@ class _Identity:
 
     @property
     def problem(self) -> str:
-        return self._keeper.problem
+        found = (self._keeper.problem, self.server.problem if self.server else "")
+        return "; ".join(problem for problem in found if problem)
 
 
 async def _until_stopped(tasks: list["asyncio.Task[None]"], stop: asyncio.Event) -> None:

@@ -1,5 +1,6 @@
-"""The gRPC server: which services, on which socket, within which bounds. Listens on a unix socket."""
+"""The gRPC server: which services, on which socket, within which bounds. Listens on a unix socket, and on TCP where asked."""
 
+import asyncio
 import shutil
 import socket
 from collections.abc import Sequence
@@ -13,6 +14,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from orderd.config.schema import RpcConfig
+from orderd.identity.gate import Gate
 from orderd.record import DecisionHub, JournalReader
 from orderd.rpc import auth, listener
 from orderd.rpc.decisions import DecisionServicer
@@ -23,6 +25,7 @@ from orderd.rpc.host import HostServicer
 from orderd.rpc.peers import PeerRelay
 from orderd.rpc.requests import KeptPart, Requests
 from orderd.rpc.telling import Teller
+from orderd.rpc.tls import IdentityPart, RemotePort
 from orderd.rpc.view import HostView
 from orderd.v1 import decision_pb2, host_pb2
 
@@ -60,16 +63,40 @@ class RpcServer:
         self._path = Path(public.getsockname())
         self._folder = folder
         self._services: tuple[str, ...] = ()
+        self._handlers: tuple[grpc.GenericRpcHandler, ...] = ()
+        self._remote: RemotePort | None = None
+        self._listening: asyncio.Task[None] | None = None
         self._health = health.aio.HealthServicer()  # pyright: ignore[reportAttributeAccessIssue] - set when imported on Python 3
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
 
     def add(self, services: Sequence[Service]) -> None:
         """Serve these, and say so by reflection; before ``start``."""
-        for service in services:
-            handler = service_handler(service.descriptor, service.servicer, auth.authorise)
-            self._server.add_generic_rpc_handlers((handler,))
+        self._handlers = tuple(service_handler(each.descriptor, each.servicer, auth.authorise) for each in services)
+        self._server.add_generic_rpc_handlers(self._handlers)
         self._services = tuple(service.descriptor.full_name for service in services)
         reflection.enable_server_reflection((*self._services, health.SERVICE_NAME, reflection.SERVICE_NAME), self._server)
+
+    def listen(self, config: RpcConfig, identity: IdentityPart) -> None:
+        """Answer on rpc.listen too, with mutual TLS and without reflection; after ``add`` and before ``start``."""
+
+        def build(gate: Gate) -> grpc.aio.Server:
+            concurrent = config.watchers_max + _UNARY_MAX
+            server = grpc.aio.server(maximum_concurrent_rpcs=concurrent, options=_options(config), interceptors=(gate,))
+            server.add_generic_rpc_handlers(self._handlers)
+            health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
+            return server
+
+        self._remote = RemotePort(config.listen, identity, build, refuse)
+
+    @property
+    def remote_address(self) -> str:
+        """Return the TCP address that is answered on, empty while none is."""
+        return self._remote.address if self._remote else ""
+
+    @property
+    def problem(self) -> str:
+        """Return why nobody is answered on rpc.listen; empty when all is well."""
+        return self._remote.problem if self._remote else ""
 
     async def set_serving(self, serving: bool) -> None:  # noqa: FBT001 - the health protocol is a yes or no
         """Tell health checks whether orderd does its work."""
@@ -85,6 +112,8 @@ class RpcServer:
         await self.feed.start()
         await self._server.start()
         await self._relay.start(self._public)
+        if self._remote:
+            self._listening = asyncio.create_task(self._remote.run(), name="rpc-listen")
         await self.set_serving(True)
 
     async def stop(self, grace_s: float = 1.0) -> None:
@@ -95,6 +124,9 @@ class RpcServer:
         """
         await self._health.enter_graceful_shutdown()
         await self.feed.close()
+        if self._remote and self._listening:
+            self._listening.cancel()
+            await asyncio.gather(self._listening, self._remote.stop(grace_s), return_exceptions=True)
         await self._server.stop(grace_s)
         await self._relay.close()
         self._path.unlink(missing_ok=True)
@@ -118,6 +150,7 @@ async def serve(
     *,
     kept: KeptPart | None = None,
     more: Sequence[Service] = (),
+    identity: IdentityPart | None = None,
 ) -> RpcServer:
     """Start the gRPC server.
 
@@ -128,6 +161,7 @@ async def serve(
         view: the host as the loop sees it.
         kept: where request ids outlive a restart; None keeps them in memory only.
         more: further services.
+        identity: of this host; for rpc.listen.
 
     Returns:
         The server, which answers already.
@@ -153,5 +187,7 @@ async def serve(
     own = (Service(descriptor=_DECISIONS, servicer=decisions), Service(descriptor=_HOST, servicer=HostServicer(view, requests)))
     running.add((*own, *more))
     server.add_insecure_port(f"unix:{inner}")
+    if config.listen and identity is not None:
+        running.listen(config, identity)
     await running.start()
     return running
