@@ -14,7 +14,7 @@ import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from orderd.sampling.cgroups import parse_group
 from orderd.sampling.changes.text import clean
@@ -46,9 +46,13 @@ _STAT_BYTES_MAX: Final = 1024
 _PASSWD_BYTES_MAX: Final = 1 << 20
 _UTMP_BYTES_MAX: Final = 1 << 18
 _NOBODY_LOGGED_IN: Final = 4_294_967_295
-# utmp(5) on Linux: short type, int pid, line 32, id 4, user 32, host 256, and the rest; 384 bytes.
-_UTMP: Final = struct.Struct("=hxxi32s4s32s256s52x")
+# utmp(5): type, pid, line, id, user, host, the time in seconds, and the rest; 384 bytes, 400 where times are wider.
+_UTMP: Final = struct.Struct("=hxxi32s4s32s256s12xq48x" if os.uname().machine == "aarch64" else "=hxxi32s4s32s256s8xi40x")
 _USER_PROCESS: Final = 7
+_DEAD_PROCESS: Final = 8
+_SESSION_KINDS: Final = frozenset({_USER_PROCESS, _DEAD_PROCESS})
+_CAME_OR_WENT_S: Final = 3.0
+_TYPED_S: Final = 10.0
 _PTS_MAJORS: Final = range(136, 144)
 _TTY_MAJOR: Final = 4
 _SERIAL_FROM: Final = 64
@@ -111,8 +115,16 @@ class Person:
 class People:
     """Tells people from programs."""
 
-    def __init__(self, *, proc: Path = Path("/proc"), utmp: Path = Path("/run/utmp"), passwd: Path = Path("/etc/passwd")) -> None:
+    def __init__(
+        self,
+        *,
+        proc: Path = Path("/proc"),
+        utmp: Path = Path("/run/utmp"),
+        passwd: Path = Path("/etc/passwd"),
+        dev: Path = Path("/dev"),
+    ) -> None:
         """Read these; all are replaced in tests."""
+        self._dev = dev
         self._proc = str(proc)
         self._utmp = utmp
         self._passwd = passwd
@@ -144,6 +156,24 @@ class People:
         if any(_SESSION.search(self._group(each.pid)) for each in chain[:2]):
             return Person(user=self._user(process.pid), terminal=terminal_name(process.terminal), origin="")
         return None
+
+    def recently_at_a_terminal(self, utc_ns: int) -> Person | None:
+        """Return somebody who logged in or out a moment ago, or typed something; None when nobody did.
+
+        The kernel notes a terminal's input in steps of eight seconds, so this is the finest it can tell.
+        """
+        for record in _records(_read(self._utmp, _UTMP_BYTES_MAX)):
+            came_or_went = record.kind in _SESSION_KINDS and 0 <= utc_ns / 1e9 - record.at_s <= _CAME_OR_WENT_S
+            typed = record.kind == _USER_PROCESS and 0 <= utc_ns / 1e9 - self._typed_at_s(record.line) <= _TYPED_S
+            if record.line.startswith(("pts/", "tty")) and (came_or_went or typed):
+                return Person(user=record.user or "somebody", terminal=record.line, origin=record.host)
+        return None
+
+    def _typed_at_s(self, line: str) -> float:
+        try:
+            return (self._dev / line).stat().st_atime if ".." not in line else 0.0
+        except OSError:
+            return 0.0
 
     def uid(self, pid: int) -> int:
         """Return the effective user of a process, -1 when it is gone."""
@@ -231,14 +261,25 @@ def _runs_something(option: str) -> bool:
     return bool({"c", "s"} & set(option[1:]))
 
 
+class _Record(NamedTuple):
+    """One record of utmp."""
+
+    kind: int
+    line: str
+    user: str
+    host: str
+    at_s: int
+
+
+def _records(utmp: bytes) -> Iterator[_Record]:
+    for at in range(0, len(utmp) - _UTMP.size + 1, _UTMP.size):
+        kind, _pid, line, _id, user, host, at_s = _UTMP.unpack_from(utmp, at)
+        yield _Record(kind, _text(line), _text(user), _text(host), at_s)
+
+
 def _logins(utmp: bytes) -> dict[str, tuple[str, str]]:
     """Return terminal -> user and origin, for every login that utmp knows."""
-    found: dict[str, tuple[str, str]] = {}
-    for at in range(0, len(utmp) - _UTMP.size + 1, _UTMP.size):
-        kind, _pid, line, _id, user, host = _UTMP.unpack_from(utmp, at)
-        if kind == _USER_PROCESS:
-            found[_text(line)] = _text(user), _text(host)
-    return found
+    return {record.line: (record.user, record.host) for record in _records(utmp) if record.kind == _USER_PROCESS}
 
 
 def _text(field: bytes) -> str:

@@ -1,8 +1,11 @@
 """Sees changes that people or their tools are making, so that orderd keeps out of their way. Reads /proc and /run, hears systemd.
 
 A ``systemctl stop`` waits for its job, and ``mask``, ``disable`` and ``edit`` wait for the reload that follows them: whoever does
-such a thing is still there in the moment systemd tells of it. So the processes are looked at in that very moment, and at no other
-time; what is not seen then is not guessed at later.
+such a thing is still there in the moment systemd tells of it. So the processes are looked at in that very moment.
+
+A service that dies within milliseconds, on a busy host, may be gone with its systemctl before we are given a processor. A unit
+that ran and went down cleanly, by a job that no process explains, is taken for a person's doing when somebody came to, left, or
+typed at a terminal just then. Where nobody did, it is not.
 """
 
 import asyncio
@@ -20,7 +23,7 @@ from orderd.domain.faults import Entity, EntityKind
 from orderd.sampling.changes.commands import PROGRAMS, Aim, Command, read_command
 from orderd.sampling.changes.markers import Marker, Markers
 from orderd.sampling.changes.packages import Packages, Transaction
-from orderd.sampling.changes.people import People, Process
+from orderd.sampling.changes.people import People, Person, Process
 from orderd.sampling.changes.text import clean
 from orderd.sampling.systemd import Listener
 from orderd.sampling.unit import masked_on_disk
@@ -33,6 +36,7 @@ LOOK_AGAIN_S: Final = 0.02
 _SEEN_MAX: Final = 256
 # Properties by which a unit that was named pulls others down with it.
 _BOUND_BY: Final = ("PartOf", "BindsTo", "Requires", "Requisite")
+_UP: Final = frozenset({"active", "reloading"})
 _DOWN: Final = frozenset({"inactive", "failed", "deactivating"})
 
 
@@ -102,6 +106,10 @@ class ChangeWatch:
         self._stamps: dict[str, tuple[int, ...]] = {}
         self._seen: OrderedDict[tuple[int, int], None] = OrderedDict()
         self._jobs: set[str] = set()
+        self._leaving: set[str] = set()
+        self._explained: set[str] = set()
+        self._state: dict[str, str] = {}
+        self._presumed: dict[str, tuple[Person, Instant]] = {}
         self._looked_ns = 0
         self._again: asyncio.TimerHandle | None = None
         self._task: asyncio.Task[None] | None = None
@@ -140,7 +148,11 @@ class ChangeWatch:
         if not self._config.enabled:
             return ()
         now = self._clock.now()
-        self._look_at_host(now)
+        if self._again is not None:
+            self._again.cancel()
+            self._look_again()
+        else:
+            self._look_at_host(now)
         self._by_people = {unit: change for unit, change in self._by_people.items() if now.mono_ns < change.until}
         lasting = [each.change for each in self._lasting.values() if now.mono_ns < each.change.until]
         return tuple(sorted([*lasting, *self._by_people.values()], key=lambda change: str(change.entity or "")))
@@ -177,13 +189,29 @@ class ChangeWatch:
         self._lasting[key] = replace(known, change=replace(change, since=known.change.since, until=until))
 
     def _on_announcement(self, unit: str, changed: Mapping[str, Any]) -> None:
-        if unit and changed.get("ActiveState") == "active":
-            self._came_back(unit)
         has_job = (changed.get("Job") or (0,))[0] != 0
         if unit and has_job:
             self._jobs.add(unit)
+            if _UP & {self._state.get(unit), changed.get("ActiveState")}:
+                self._leaving.add(unit)
+        if unit and (state := changed.get("ActiveState")):
+            self._moved(unit, state)
         if not unit or has_job or "UnitFileState" in changed or changed.get("ActiveState") in _DOWN:
             self._look_soon()
+
+    def _moved(self, unit: str, state: str) -> None:
+        before, self._state[unit] = self._state.get(unit), state
+        if state == "active" and before not in {None, "active"}:
+            self._came_back(unit)
+            self._explained.discard(unit)
+        if state == "failed" or (state == "active" and before != "active"):
+            self._presumed.pop(unit, None)
+        elif state == "inactive" and unit in self._presumed:
+            self._presume(unit, *self._presumed.pop(unit))
+
+    def _presume(self, unit: str, person: Person, since: Instant) -> None:
+        command = Command(verb="stop", aim=Aim.HALT, units=(unit,), words=f"stopped {unit}, presumably")
+        self._note(unit, command, str(person), since)
 
     def _came_back(self, unit: str) -> None:
         """The unit runs again: what was done to it is over, but for a moment to settle."""
@@ -216,12 +244,26 @@ class ChangeWatch:
             command = read_command(process.argv)
             if command is not None and (process.pid, process.start) not in self._seen:
                 self._take(process, command, jobs, now)
+        leaving, self._leaving = self._leaving, set()
+        self._wonder(leaving - self._explained, now)
+
+    def _wonder(self, unexplained: set[str], now: Instant) -> None:
+        """Remember who was at a terminal while a unit that nobody seems to have touched was given a job."""
+        person = self._people.recently_at_a_terminal(now.utc_ns) if unexplained else None
+        if person is None:
+            return
+        for unit in unexplained & set(self._units):
+            if self._state.get(unit) == "inactive":
+                self._presume(unit, person, now)
+            elif unit not in self._presumed:
+                self._presumed[unit] = person, now
 
     def _take(self, process: Process, command: Command, jobs: set[str], now: Instant) -> None:
         units = [unit for unit in self._units if self._is_about(command, unit, jobs)]
         units = [unit for unit in units if self._happened(process, command, unit, jobs)]
         if not units:
             return
+        self._explained.update(units)
         self._remember(process)
         person = self._people.person_behind(process)
         if person is None:
