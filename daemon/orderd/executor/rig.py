@@ -26,7 +26,7 @@ summary: Only for tests.
 repairs: [dns_broken]
 target: resolver
 preconditions: []
-touches: []
+touches: ["file /tmp/rig/**"]
 risk: none
 deadline_s: {deadline_s}
 cooldown_s: 0
