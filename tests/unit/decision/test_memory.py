@@ -98,6 +98,7 @@ def test_a_repair_that_was_running_at_a_crash_locks_its_target_after_the_restart
 def test_no_restart_and_no_clock_forgets_a_rate(boot, jump_s):
     """Three repairs within the hour stay three. Only after a reboot an hour's jump cannot be told from an hour that passed."""
     host = Host()
+    host.second += 4000
     for _ in range(3):
         host.repair(Ending.VERIFIED)
         host.second += 30
@@ -192,6 +193,14 @@ def test_a_denial_stands_through_restarts_and_clocks_until_a_person_lifts_it(boo
         host.memory.lift_denial(START.name, UNIT)
 
 
+def test_a_denial_stands_even_when_the_repair_helps_after_all():
+    """One that was under way when it was denied does not lift it; a person does."""
+    host = Host(settings=config(repairs_per_target_per_hour=1000))
+    for ending in (Ending.UNVERIFIED, Ending.UNVERIFIED, Ending.VERIFIED):
+        host.repair(ending)
+    assert len(host.memory.denials()) == 1
+
+
 def test_a_lifted_denial_begins_anew():
     """It takes two failures again, not one."""
     host = Host(settings=config(repairs_per_target_per_hour=1000))
@@ -268,6 +277,13 @@ def test_a_ticket_stands_through_restarts_and_clocks_until_a_person_closes_it(bo
         host.memory.close_ticket(ticket.ticket_id, why="again", by="eve", now=host.now)
     with pytest.raises(LookupError):
         host.memory.close_ticket("t9", why="", by="", now=host.now)
+
+
+def test_a_repair_by_hand_while_the_ticket_is_open_opens_no_second_one():
+    """One symptom, one ticket."""
+    host, _ = masked_host()
+    assert host.repair(Ending.VERIFIED, by_hand=True)[1].ticket is None
+    assert len(host.memory.tickets()) == 1
 
 
 def test_what_lies_further_apart_than_the_window_masks_nothing():
@@ -393,6 +409,7 @@ def test_an_incident_that_ended_asks_nothing_any_more():
 def test_a_hold_lasts_as_long_as_it_was_given_whatever_the_clock_does(jump_s):
     """Through a restart of orderd the monotonic clock goes on."""
     host = Host()
+    host.second += 4000
     host.memory.hold(hold(host))
     host.second += 1800
     host.jump_s = jump_s

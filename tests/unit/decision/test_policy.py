@@ -44,6 +44,19 @@ def test_every_reason_has_one_consequence():
     assert set(CONSEQUENCES) == set(Reason)
 
 
+_WAITS = (
+    "paused held window planned_change mode_observe mode_approve not_earned target_locked host_busy cause_first in_transition"
+)
+_PASSES = "not_yet cooldown fleet_budget fleet_unreachable journal_unavailable"
+
+
+def test_what_waits_and_what_calls_a_person_is_stated_for_every_reason():
+    """Rates, denials, tickets, abstention and the end of the ladder call; what passes or is asked about waits."""
+    waits = {r for r in Reason if action_for(r, 0.0) is Action.WAIT}
+    assert waits == {Reason(word) for word in f"{_WAITS} {_PASSES}".split()}
+    assert {r for r in Reason if CONSEQUENCES[r].asks} == {Reason.MODE_APPROVE, Reason.NOT_EARNED}
+
+
 def test_the_lowest_rung_is_taken():
     """The ladder is climbed from below."""
     choice = decide()
