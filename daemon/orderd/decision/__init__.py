@@ -5,18 +5,15 @@ choose(Case(diagnosis, considered, repairs, facts)) -> Choice
 GuardMemory.started / verifying / ended ...    what came of it, kept durably
 """
 
-from orderd.decision.before_guard import Guard
-from orderd.decision.before_policy import choose
 from orderd.decision.candidates import candidates
 from orderd.decision.consequences import CONSEQUENCES, Consequence, action_for
 from orderd.decision.facts import Ending, Facts, Limits, Phase, under
 from orderd.decision.facts import decode as decode_facts
 from orderd.decision.facts import encode as encode_facts
 from orderd.decision.guard import Ruling, rule
-from orderd.decision.holds import Holds
 from orderd.decision.kept import Keep
 from orderd.decision.memory import Aftermath, GuardMemory, Situation
-from orderd.decision.policy import Case, Choice, reconsider
+from orderd.decision.policy import Case, Choice, choose, reconsider
 from orderd.decision.precedence import cause_of
 
 __all__ = [
@@ -27,9 +24,7 @@ __all__ = [
     "Consequence",
     "Ending",
     "Facts",
-    "Guard",
     "GuardMemory",
-    "Holds",
     "Keep",
     "Limits",
     "Phase",
