@@ -7,6 +7,8 @@ TITLE_MAX: Final = 200
 NAME_MAX: Final = 64
 VALUE_MAX: Final = 4000
 ENTRIES_MAX: Final = 32
+BODY_MAX: Final = 10_000
+"""Characters of a whole body; with four bytes each it stays below what is kept of one value (64 KiB)."""
 
 
 def one_line(text: str, most: int = TITLE_MAX) -> str:
@@ -23,8 +25,15 @@ def many_lines(text: str, most: int = VALUE_MAX) -> str:
 
 
 def entries(body: Mapping[str, str]) -> dict[str, str]:
-    """Return the first ENTRIES_MAX entries of a body, names and values made fit."""
-    return {one_line(name, NAME_MAX): many_lines(value) for name, value in list(body.items())[:ENTRIES_MAX]}
+    """Return the first entries of a body, names and values made fit, until ENTRIES_MAX or BODY_MAX is reached."""
+    found: dict[str, str] = {}
+    room = BODY_MAX
+    for name, value in list(body.items())[:ENTRIES_MAX]:
+        if room > NAME_MAX:
+            fit = one_line(name, NAME_MAX)
+            found[fit] = many_lines(value, min(VALUE_MAX, room - NAME_MAX))
+            room -= NAME_MAX + len(found[fit])
+    return found
 
 
 def _cut(text: str, most: int) -> str:
