@@ -3,8 +3,8 @@
 from dataclasses import replace
 
 import pytest
-from guards_desk import DISK, DOWN, REPAIRS, UNIT
 
+from guards_desk import DISK, DOWN, REPAIRS, UNIT
 from orderd.decision import candidates, cause_of
 from orderd.domain.faults import Failure
 from orderd.domain.values import EntityRow, entity_values
@@ -38,7 +38,7 @@ def test_gone_targets_and_tried_repairs_are_no_candidates(given, tried, why):
 
 def test_consequences_wait_for_their_likely_cause():
     """A hung service waits for the full disk, a failed unit for nothing."""
-    full = Diagnosis(failure=Failure.DISK_FULL, entity=DISK, probability=1.0, source=Source.RULES)
+    full = replace(DOWN, failure=Failure.DISK_FULL, entity=DISK)
     hung = replace(DOWN, failure=Failure.SERVICE_HUNG)
     assert cause_of(hung, [full]) == full
     assert cause_of(full, [hung]) is None
