@@ -169,7 +169,7 @@ class Spool:
     async def _forget(self, place: int) -> int:
         samples = 0
         if self._disk is not None and self._disk.batches:
-            samples += await self._in_thread(self._disk.forget, place)
+            samples = await self._in_thread(self._disk.forget, place)
             self._disk_samples = self._disk.samples
         while self._memory and self._memory[0].place <= place:
             samples += self._pop().samples

@@ -56,7 +56,7 @@ class _RenewedError(TelemetryError):
 class Uplink:
     """One host's line to the trainer; with no trainer configured it takes everything and keeps nothing.
 
-    Offers come from the event loop's thread.
+    Offers come from the event loop's thread. Counters are never added to across an await: an offer in between would be lost.
     """
 
     def __init__(
@@ -152,7 +152,8 @@ class Uplink:
             async with asyncio.timeout(STOP_S):
                 while self._pending.any.is_set():
                     await self._seal(durable=True)
-                self._dropped += await self._spool.spill()
+                forgotten = await self._spool.spill()
+                self._dropped += forgotten
                 await self._spool.close()
         except TimeoutError:
             LOG.warning("uplink: the disk of the spool hangs; what waited in memory is lost")
@@ -167,7 +168,8 @@ class Uplink:
             if self._pending.any.is_set():
                 await self._seal(durable=late or bool(self._problem))
             elif late:
-                self._dropped += await self._spool.spill()
+                forgotten = await self._spool.spill()
+                self._dropped += forgotten
 
     def _patience_s(self) -> float:
         """Return how long a batch may wait to become full; while nobody takes batches, fuller ones keep the spool small."""
@@ -187,7 +189,8 @@ class Uplink:
             LOG.warning("uplink: a batch of %d bytes is more than the trainer takes; it is dropped", len(message))
             self._dropped += len(samples)
             return
-        self._dropped += await self._spool.append(message, len(samples), durable=durable)
+        forgotten = await self._spool.append(message, len(samples), durable=durable)
+        self._dropped += forgotten
         await self._tell()
 
     async def _deliver_forever(self) -> None:
@@ -200,6 +203,7 @@ class Uplink:
                 LOG.info("uplink: this host has another certificate; connecting with it")
             except* OrderdError as errors:
                 await self._lost(str(errors.exceptions[0]))
+            _heed_cancellation()
             # Only a trainer that took something starts the backoff afresh; one that accepts and hangs up does not.
             pause_s = RETRY_S_MIN if self._acknowledgements > before else min(pause_s * 2, self._config.retry_s_max)
             await asyncio.sleep(pause_s * self._jitter.uniform(0.5, 1.0))
@@ -266,7 +270,8 @@ class Uplink:
         except grpc.aio.AioRpcError as error:
             if self._is_hopeless(error.code()):
                 # The oldest batch is the one it means; kept, it would block all later ones.
-                self._dropped += await self._spool.forget(self._in_flight[0].place)
+                samples = await self._spool.forget(self._in_flight[0].place)
+                self._dropped += samples
             raise TelemetryError(f"{error.code().name}: {error.details()}") from error
         except DecodeError as error:
             raise TelemetryError("the trainer answered nonsense (no message)") from error
@@ -290,7 +295,8 @@ class Uplink:
         if not self._in_flight or self._in_flight[0].sequence != sequence:
             expected = self._in_flight[0].sequence if self._in_flight else "none"
             raise TelemetryError(f"the trainer acknowledged batch {sequence}, expected was {expected}")
-        self._sent += await self._spool.forget(self._in_flight.popleft().place)
+        samples = await self._spool.forget(self._in_flight.popleft().place)
+        self._sent += samples
         self._acknowledgements += 1
         self._progress = time.monotonic()
         self._acknowledged_at = self._clock.now()
@@ -326,4 +332,19 @@ class Uplink:
         if problem != self._problem:
             LOG.warning("uplink: %s: %s; samples are spooled", self._config.trainer, problem)
         self._problem = problem
-        self._dropped += await self._spool.spill()
+        forgotten = await self._spool.spill()
+        self._dropped += forgotten
+
+
+def _heed_cancellation() -> None:
+    """End the task if that was asked for: a task group that also has an error to raise forgets it (until Python 3.13).
+
+    Raises:
+        asyncio.CancelledError: it was.
+
+    References:
+        CPython issue 116720: asyncio.TaskGroup may lose cancellation.
+    """
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError

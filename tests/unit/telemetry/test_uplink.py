@@ -4,6 +4,7 @@ import time
 
 from orderd.config.schema import TelemetryConfig
 from orderd.domain.clock import SystemClock
+from orderd.errors import TelemetryError
 from orderd.telemetry import Uplink
 
 OFFER_US_MAX = 50.0
@@ -91,3 +92,25 @@ async def test_a_proxy_in_the_environment_is_not_used(free_port, tmp_path, make_
     await proxy.wait_closed()
     assert uplink.problem
     assert seen == []
+
+
+async def test_a_stream_that_breaks_while_orderd_stops_does_not_keep_it_from_stopping(free_port, tmp_path, monkeypatch):
+    """When the trainer goes at the very moment orderd is stopped, the uplink ends."""
+    uplink = Uplink(TelemetryConfig(trainer=f"127.0.0.1:{free_port}", spool=str(tmp_path), insecure=True), "host", SystemClock())
+
+    async def breaks_when_stopped():
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            raise TelemetryError("the trainer ended the stream") from None
+
+    async def stream():
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(breaks_when_stopped())
+
+    monkeypatch.setattr(uplink, "_stream", stream)
+    task = asyncio.create_task(uplink.run())
+    await asyncio.sleep(0.1)
+    task.cancel()
+    done, _ = await asyncio.wait({task}, timeout=3)
+    assert done == {task}
