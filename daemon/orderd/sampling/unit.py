@@ -20,6 +20,8 @@ from orderd.sampling.proc import Stat
 RESTARTS_OVER_S = 10.0
 ACTIVE_S_MAX = 3600.0
 STOPPED_WATCH_EVERY_S = 0.25
+UNTOLD_S = 0.3
+"""Systemd tells of the end of a main process within milliseconds; when it has not after this long, it cannot tell."""
 _ACTIVE = frozenset({"active", "reloading"})
 _TRANSITION = frozenset({"activating", "deactivating"})
 _SIGNAL_RESULTS = frozenset({"signal", "core-dump", "oom-kill"})
@@ -59,6 +61,7 @@ class UnitCollector:
         stat: Callable[[int], Stat | None],
         dropins: DropIns,
         is_masked_on_disk: "Callable[[str], bool] | None" = None,
+        exists: "Callable[[int], bool] | None" = None,
     ) -> None:
         """Watch units.
 
@@ -69,6 +72,7 @@ class UnitCollector:
             stat: reads one process.
             dropins: compares drop-ins with the known good record.
             is_masked_on_disk: tells whether a unit's file is a link to /dev/null.
+            exists: tells whether there is a process of that number.
         """
         self._entities = {unit: Entity(kind=EntityKind.UNIT, key=unit) for unit in units}
         self._properties = properties
@@ -76,6 +80,8 @@ class UnitCollector:
         self._stat = stat
         self._dropins = dropins
         self._is_masked_on_disk = is_masked_on_disk or masked_on_disk
+        self._exists = exists or process_exists
+        self._gone_since: dict[str, int] = {}
         self._restarts = {unit: Restarts() for unit in units}
 
     async def collect(self, at: Instant) -> Reading:
@@ -109,14 +115,25 @@ class UnitCollector:
         said = self._properties(unit)
         if not said:
             return {}
+        signals = state_signals(said)
+        if self._has_died_untold(unit, said, at):
+            signals["unit_active_ratio"] = 0.0
         return {
-            **state_signals(said),
+            **signals,
             "unit_masked_ratio": float(_says_masked(said) or self._is_masked_on_disk(unit)),
             "unit_restarts_per_s": self._restarts[unit].per_s(said.get("NRestarts"), at),
             "unit_dropins_changed_ratio": self._dropins.changed(unit, said.get("DropInPaths"), at),
             "unit_main_stopped_ratio": self._stopped_ratio(said),
             "unit_active_s": _active_s(said, at),
         }
+
+    def _has_died_untold(self, unit: str, said: Mapping[str, Any], at: Instant) -> bool:
+        """Tell whether the main process is gone and systemd, or the bus between, has not said so: they may be what is broken."""
+        pid = said.get("MainPID", 0)
+        if pid <= 0 or said.get("ActiveState") not in _ACTIVE or self._exists(pid):
+            self._gone_since.pop(unit, None)
+            return False
+        return at.mono_ns - self._gone_since.setdefault(unit, at.mono_ns) >= UNTOLD_S * 1e9
 
     def _stopped_ratio(self, said: Mapping[str, Any]) -> float:
         pids = self._cgroups.pids(said.get("ControlGroup") or "")
@@ -161,6 +178,17 @@ def state_signals(said: Mapping[str, Any]) -> dict[str, float]:
         "unit_result_signal_ratio": float(result in _SIGNAL_RESULTS),
         "unit_result_start_limit_ratio": float(result == "start-limit-hit"),
     }
+
+
+def process_exists(pid: int) -> bool:
+    """Tell whether there is a process of that number; needs no file descriptor, which may be what the host has run out of."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def masked_on_disk(unit: str) -> bool:

@@ -32,6 +32,7 @@ class FakeHost:
         self.said = dict(RUNNING)
         self.states = {10: "S", 11: "S"}
         self.masked = False
+        self.alive = {10}
 
     def properties(self, unit):
         return self.said
@@ -61,11 +62,22 @@ def collector(host):
         stat=host.stat,
         dropins=host,
         is_masked_on_disk=lambda unit: host.masked,
+        exists=lambda pid: pid in host.alive,
     )
 
 
 async def row(collector, clock):
     return (await collector.collect(clock.now())).entities[Entity.parse(f"unit:{UNIT}")]
+
+
+async def test_a_main_process_that_died_is_seen_when_systemd_does_not_tell(host, collector, manual_clock):
+    """With the bus frozen systemd's last word stays "active"; the process table knows better, after a moment's patience."""
+    host.alive = set()
+    assert (await row(collector, manual_clock))["unit_active_ratio"] == 1
+    manual_clock.advance(0.4)
+    assert (await row(collector, manual_clock))["unit_active_ratio"] == 0
+    host.alive = {10}
+    assert (await row(collector, manual_clock))["unit_active_ratio"] == 1
 
 
 async def test_a_running_unit_looks_healthy(collector, manual_clock):
