@@ -47,7 +47,6 @@ TABLE: Final[Table] = {
     "/orderd.v1.ModelService/InstallModel": _RELEASE,
     "/orderd.v1.ModelService/RollBackModel": _ADMINISTER,
     "/grpc.health.v1.Health/Check": _READ,
-    "/grpc.health.v1.Health/List": _READ,
     "/grpc.health.v1.Health/Watch": _READ,
     "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo": _READ,
 }

@@ -29,7 +29,7 @@ LIFETIME_S: Final = 86_400.0
 FLEET: Final = "fleet"
 REQUEST_BYTES_MAX: Final = 4096
 _AUTHORITY_DAYS: Final = 3650
-_SKEW: Final = timedelta(minutes=5)
+_SKEW_S: Final = 300.0
 """Certificates begin this long ago, for hosts whose clock is a little behind."""
 _OTHERS: Final = 0o077
 
@@ -109,7 +109,7 @@ class Authority:
             .issuer_name(self._certificate.subject)
             .public_key(key)
             .serial_number(x509.random_serial_number())
-            .not_valid_before(now - min(_SKEW, timedelta(seconds=max(lifetime_s, 0.0))))
+            .not_valid_before(now - timedelta(seconds=min(_SKEW_S, lifetime_s / 10)))
             .not_valid_after(now + timedelta(seconds=lifetime_s))
             .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()), critical=False)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
@@ -211,7 +211,7 @@ def _root(key: ec.EllipticCurvePrivateKey, fleet: str, now: datetime) -> x509.Ce
         .issuer_name(name)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - _SKEW)
+        .not_valid_before(now - timedelta(seconds=_SKEW_S))
         .not_valid_after(now + timedelta(days=_AUTHORITY_DAYS))
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
