@@ -53,6 +53,13 @@ def call(start):
     return ask
 
 
+@pytest.fixture
+def resolved_decision(make_decision, make_step):
+    """Return a decision and the step that ends it."""
+    decision = make_decision()
+    return decision, make_step(decision, IncidentState.RESOLVED, "verified")
+
+
 async def test_it_lists_and_gets(call, rpc_journal, make_decision):
     """Pages and single decisions arrive as what the .proto files say."""
     for number in (1, 2, 3):
@@ -89,16 +96,16 @@ async def test_it_is_told_what_is_wrong(call):
     assert [violation.field for violation in bad.field_violations] == ["entity.kind"]
 
 
-async def test_it_watches(start, server, hub, rpc_journal, make_decision, make_step):
+async def test_it_watches(start, server, hub, rpc_journal, resolved_decision):
     """Changes arrive as they happen, each with the token to go on from."""
     process = await start("DecisionService/WatchDecisions", {})
     for _ in range(1000):
         if server.feed.watchers:
             break
         await asyncio.sleep(0.01)
-    decision = make_decision()
+    decision, step = resolved_decision
     hub.publish(rpc_journal.record(decision))
-    hub.publish(rpc_journal.append(make_step(decision, IncidentState.RESOLVED, "verified")))
+    hub.publish(rpc_journal.append(step))
     text = ""
     while text.count("resumeToken") < 2:
         text += (await asyncio.wait_for(process.stdout.readline(), 20)).decode()

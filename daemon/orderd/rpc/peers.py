@@ -16,8 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from orderd.rpc.relay import End
+
 _NAME: Final = re.compile(r"unix-abstract:(?P<name>orderd-peer-\d+-\d+-[0-9a-f]+)")
-_CHUNK_BYTES: Final = 64 << 10
 _UCRED: Final = struct.Struct("3i")
 _SO_PEERGROUPS: Final = 59
 """Not in the socket module; asm-generic/socket.h, Linux 4.13 and later."""
@@ -50,15 +51,6 @@ def _credentials(peer: socket.socket) -> LocalPeer:
     return LocalPeer(uid=uid, pid=pid, groups=frozenset((gid, *others)))
 
 
-async def _copy(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
-    # A side that goes away in mid-write is how connections end.
-    with contextlib.suppress(ConnectionError):
-        while data := await source.read(_CHUNK_BYTES):
-            sink.write(data)
-            await sink.drain()
-    sink.close()
-
-
 class PeerRelay:
     """Accepts clients on the public socket and hands them to gRPC under their kernel-given names."""
 
@@ -89,7 +81,7 @@ class PeerRelay:
 
     async def start(self, listener: socket.socket) -> None:
         """Begin to accept on a bound socket."""
-        self._server = await asyncio.start_unix_server(self._accepted, sock=listener)
+        self._server = await asyncio.get_running_loop().create_unix_server(lambda: End(self._accepted), sock=listener)
 
     async def close(self) -> None:
         """Accept no more and cut what is connected."""
@@ -99,41 +91,38 @@ class PeerRelay:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    def _accepted(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def _accepted(self, outer: End) -> None:
         if len(self._tasks) >= self._connections_max:
-            writer.close()
+            outer.transport.close()
             return
-        task = asyncio.get_running_loop().create_task(self._relay(reader, writer))
+        task = asyncio.get_running_loop().create_task(self._relay(outer))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _relay(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        found = _credentials(writer.get_extra_info("socket"))
+    async def _relay(self, outer: End) -> None:
+        found = _credentials(outer.transport.get_extra_info("socket"))
         name = f"orderd-peer-{found.uid}-{found.pid}-{secrets.token_hex(8)}"
         self._peers[name] = found
         try:
             with contextlib.suppress(OSError):
-                inner_reader, inner_writer = await self._connect(name)
+                inner = await self._connect(name)
                 try:
-                    await asyncio.gather(_copy(reader, inner_writer), _copy(inner_reader, writer))
+                    outer.join(inner)
+                    await asyncio.wait((outer.closed, inner.closed))
                 finally:
-                    inner_writer.close()
+                    inner.transport.close()
         finally:
-            writer.close()
+            outer.transport.close()
             del self._peers[name]
 
-    async def _connect(self, name: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    async def _connect(self, name: str) -> End:
         inner = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK)
+        loop = asyncio.get_running_loop()
         try:
             inner.bind(f"\0{name}")
-            await asyncio.get_running_loop().sock_connect(inner, self._inner)
-            return await asyncio.open_unix_connection(sock=inner)
+            await loop.sock_connect(inner, self._inner)
+            _, end = await loop.create_unix_connection(End, sock=inner)
         except BaseException:
             inner.close()
             raise
-
-
-async def describe(peer: str) -> str:
-    """Return who called, by number; ``auth.caller`` says more."""
-    found = _NAME.fullmatch(peer)
-    return f"uid {found['name'].split('-')[2]}" if found else "unknown"
+        return end
