@@ -1,4 +1,4 @@
-"""T19: what the version before wrote, on the wire, beside its model, into its configuration, is read by this one; and the other way.
+"""T19: what the version before wrote, on the wire, beside its model, into its configuration, is read here; and the other way.
 
 The files under ``tests/data`` with v0.1.0 in their names were written by the code of that version.
 """
