@@ -55,8 +55,10 @@ def compare(
         touches: the contract's patterns; ``{target}`` is filled in here.
         target: the repaired entity.
         meanwhile: patterns of what others may have changed at the same time: ``Repair.touched(...)`` of other repairs, ``unit X``
-            for units that people were changing or that had failed before.
+            for units that people were changing or that had failed before; ``*`` when the whole host was being changed.
     """
+    if "*" in (meanwhile := tuple(meanwhile)):
+        return ()
     excused = [pattern.replace("{target}", target.key) for pattern in (*touches, *meanwhile)]
     found = [
         f"{thing}: {what}"
