@@ -5,9 +5,7 @@ import logging
 from dataclasses import dataclass, replace
 from typing import Final
 
-from orderd.decision import Situation, candidates, encode_facts
-from orderd.decision.facts import Facts
-from orderd.decision.policy import Case, Choice, choose
+from orderd.decision import Case, Choice, Facts, Situation, candidates, choose, encode_facts
 from orderd.diagnosis import Opinion
 from orderd.domain.clock import Instant
 from orderd.domain.faults import Failure
