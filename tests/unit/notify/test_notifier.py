@@ -6,6 +6,8 @@ import email
 import email.policy
 import json
 import logging
+import subprocess
+import sys
 import time
 
 import pytest
@@ -309,3 +311,9 @@ async def test_an_event_nobody_asked_for_is_not_told(store, settings, manual_clo
     async with running(settings(), store, manual_clock) as notifier:
         notifier.say("escalated", "i1", "down", {})
         assert (notifier.waiting, notifier.problem, store.rows) == (0, "", {})
+
+
+def test_nothing_heavy_is_imported_before_the_first_notice():
+    """Mail and HTTP clients cost megabytes that a host at rest does not have to spare."""
+    program = "import sys, orderd.notify; print([m for m in ('smtplib', 'http.client', 'email.message') if m in sys.modules])"
+    assert subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.strip() == "[]"

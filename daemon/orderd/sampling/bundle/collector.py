@@ -39,6 +39,7 @@ _FILE_MODE: Final = 0o640
 _DIRECTORY_MODE: Final = 0o750
 # The helper needs a moment to start, and its last lines have to be read.
 _HELPER_SHARE: Final = 0.8
+_END_S: Final = 0.5
 
 
 class BundleCollector:
@@ -134,8 +135,7 @@ class BundleCollector:
         except ValueError as error:  # a line that is too long, or that was cut when the helper left
             parts["error"] = f"the helper's answer ends early: {error}"
         finally:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
+            await _end(process)
         return parts
 
     def _write(self, incident: str, content: Mapping[str, Any]) -> Path:
@@ -209,6 +209,16 @@ async def _read_parts(process: asyncio.subprocess.Process, parts: dict[str, Any]
     while line := await process.stdout.readline():
         told = json.loads(line)
         parts[told["part"]] = told["value"] if "value" in told else {"error": told["error"]}
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    """End the helper and whatever it started; one that hangs in the kernel ends when the kernel lets it."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(_END_S):
+            await process.wait()
+    process._transport.close()  # noqa: SLF001  # pyright: ignore  what it has not been asked for would keep the pipe open
 
 
 def _encoded(content: Mapping[str, Any]) -> bytes:
