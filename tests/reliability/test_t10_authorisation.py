@@ -16,7 +16,7 @@ from grpc_health.v1 import health_pb2
 from grpc_reflection.v1alpha import reflection_pb2
 
 import orderd.v1
-from fleet import Fixed, Fleet, ask, channel_as, walk, walk_as
+from fleet import Fixed, Fleet, ask, channel_as, until, walk, walk_as
 from orderd.config.schema import RolesConfig, RpcConfig
 from orderd.domain.peers import Role
 from orderd.record import DecisionHub, Journal, JournalReader
@@ -171,8 +171,7 @@ async def orderd_server(tmp_path, fleet):
         reader = JournalReader.open(tmp_path / "journal.sqlite")
         server = await serve(config, reader, DecisionHub(100), AnyView(), more=(MODELS,), identity=host)
         running.append(server)
-        while not server.remote_address:  # noqa: ASYNC110  it opens within a tick
-            await asyncio.sleep(0.01)
+        await until(lambda: server.remote_address)
         (folder / "orderd.sock").chmod(0o666)
         return f"unix:{folder / 'orderd.sock'}", server.remote_address
 

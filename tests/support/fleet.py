@@ -73,6 +73,13 @@ class Fixed:
             await asyncio.sleep(0.02)
 
 
+async def until(holds, timeout_s: float = 10.0) -> None:
+    """Wait until something holds."""
+    async with asyncio.timeout(timeout_s):
+        while not holds():  # noqa: ASYNC110  told by plain values
+            await asyncio.sleep(0.02)
+
+
 def channel_as(address: str, shown: Identity | None, believed: bytes, *, trainer: bool = False) -> grpc.aio.Channel:
     """Return a channel by TLS, as a member or as somebody without a certificate."""
     pair = (shown.key, shown.certificate) if shown else (None, None)
