@@ -235,3 +235,19 @@ async def test_a_defect_in_mid_repair_leaves_no_incident_stuck(scene):
     scene.executor.cures["service_start"] = cure(scene, REDIS, RUNNING)
     await scene.ticks(12)
     assert scene.states()[-1] is IncidentState.RESOLVED
+
+
+async def test_a_repair_that_helped_while_the_journal_failed_is_resolved_when_it_is_back(scene):
+    """The target was watched meanwhile: no verdict is lost, none is turned round, and the symptom was seen in time."""
+    scene.host.state[NGINX] = dict(DOWN)
+    scene.executor.cures["service_start"] = cure(scene, NGINX, RUNNING)
+    scene.executor.before_run = lambda _request: setattr(scene.journal, "error", JournalError("disk full"))
+    await scene.ticks(60)
+    first_seen = scene.clock.now()
+    scene.host.state[REDIS] = dict(DOWN)
+    await scene.ticks(20)
+    scene.journal.error = None
+    scene.executor.before_run = lambda _request: None
+    await scene.ticks(4)
+    assert scene.journal.records[scene.decisions[0].decision_id].state is IncidentState.RESOLVED
+    assert scene.decisions[1].detected_at.seconds_since(first_seen) <= 1.0

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from fakes import DOWN, NGINX, REDIS, RUNNING
+from orderd.decision import Aftermath
 from orderd.domain.values import IncidentState, Reason
 from orderd.executor.messages import Mode, RunningRepair
 
@@ -185,3 +186,18 @@ async def test_a_clock_that_jumps_in_mid_repair_starts_nothing(scene, jump_s):
     await scene.ticks(2)
     assert scene.playbooks == ["service_start"]
     assert scene.decisions[-1].reason is Reason.COOLDOWN
+
+
+async def test_a_kill_between_the_verdict_and_the_guards_memory_of_it_loses_neither(scene):
+    """The journal says verified, the guard was not told: after the restart it counts, and the target is free."""
+    scene.executor.cures["service_start"] = cure(scene)
+    scene.host.state[NGINX] = dict(DOWN)
+    await scene.ticks(2)
+    scene.loop.memory.ended = lambda *_: Aftermath()
+    await scene.ticks(10)
+    assert scene.states() == [IncidentState.RESOLVED]
+    assert len(scene.loop.memory.unfinished()) == 1
+    await scene.restart()
+    assert scene.loop.memory.unfinished() == ()
+    ((score, _),) = scene.view.scorecard()
+    assert (score.right, score.wrong) == (1, 0)

@@ -166,6 +166,12 @@ class Carrier:
         units = (e.key for e in (*failing, *changed) if e is not None and e.kind is EntityKind.UNIT)
         return (*touched, *(f"unit {key}" for key in units))
 
+    def watch(self, sample: Sample) -> None:
+        """Take a sample into account while no verdict can be recorded: what was healthy meanwhile was healthy."""
+        for incident in self._incidents.in_state(IncidentState.VERIFYING):
+            if incident.verification is not None:
+                incident.verification.judge(sample)
+
     def judge(self, sample: Sample) -> tuple[Incident, ...]:
         """Take a sample into account for every repair that is being verified; return the incidents that are resolved.
 

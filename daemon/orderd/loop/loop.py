@@ -93,9 +93,12 @@ class Loop:
         self._parts.uplink.offer_sample(sample)
         self.seen = await self._diagnoser.look(sample)
         self.samples += 1
+        self._take_in(self.seen)
         try:
             if self._journal_works():
                 await self._advance(self.seen)
+            else:
+                self.carrier.watch(sample)
         except JournalError as error:
             # Nothing may be done unrecorded: the host is watched on, and said to be degraded.
             self.book.fails(error)
@@ -120,7 +123,7 @@ class Loop:
         return True
 
     async def _advance(self, seen: Seen) -> None:
-        self._refresh(seen)
+        self._close_quiet_ones(seen.sample.at)
         for incident in self.carrier.judge(seen.sample):
             self._forget(incident)
         self.decider.expire(seen.sample.at)
@@ -130,8 +133,8 @@ class Loop:
         else:
             self._parts.budget.release()
 
-    def _refresh(self, seen: Seen) -> None:
-        """Open incidents for new symptoms, keep the others current, close those whose entity has been quiet."""
+    def _take_in(self, seen: Seen) -> None:
+        """Open incidents for new symptoms and keep the others current; also while nothing can be recorded."""
         for opinion in seen.opinions:
             incident = self.incidents.get(opinion.chosen.entity)
             if incident is not None and self._is_named_now(incident, opinion):
@@ -143,9 +146,12 @@ class Loop:
             incident.last_seen = seen.sample.at
             if not incident.under_repair:
                 incident.diagnosis = opinion.chosen
+
+    def _close_quiet_ones(self, now: Instant) -> None:
+        """Close incidents whose entity has been quiet."""
         for incident in self.incidents:
-            if not incident.under_repair and seen.sample.at.seconds_since(incident.last_seen) >= QUIET_S:
-                self._close_quiet(incident, seen.sample.at)
+            if not incident.under_repair and now.seconds_since(incident.last_seen) >= QUIET_S:
+                self._close_quiet(incident, now)
 
     def _is_named_now(self, incident: Incident, opinion: Opinion) -> bool:
         """Tell whether something can be done now about what a person was called for, because nobody could name it."""

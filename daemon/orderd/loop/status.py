@@ -1,5 +1,6 @@
 """What orderd says of itself and of the host when asked: everything that does not work by name. Pure; reads what is in memory."""
 
+import math
 import socket
 from collections.abc import Callable
 from typing import Protocol
@@ -7,6 +8,7 @@ from typing import Protocol
 import orderd
 from orderd.catalogue import Catalogue
 from orderd.domain.clock import Instant
+from orderd.domain.faults import EntityKind
 from orderd.domain.status import HostStatus
 from orderd.loop.loop import Loop
 from orderd.loop.parts import Parts
@@ -99,6 +101,9 @@ class Status:
             found.append(f"telemetry waits: {self._uplink.problem}")
         found += [problem for problem in (parts.identity.problem, parts.notifier.problem) if problem]
         if loop.newest is not None:
+            units = [row for row in loop.newest.entities if row.entity.kind is EntityKind.UNIT]
+            if units and all(math.isnan(row.signal("unit_active_ratio")) for row in units):
+                found.append("no unit can be seen: systemd does not answer")
             found += [f"collector {name} fails: its signals are missing" for name in loop.newest.failed_collectors]
         return tuple(found)
 
