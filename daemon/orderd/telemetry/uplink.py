@@ -11,9 +11,10 @@ import random
 import secrets
 import time
 from collections import deque
+from collections.abc import Coroutine
 from contextlib import suppress
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import grpc
 import grpc.aio
@@ -140,9 +141,7 @@ class Uplink:
             await asyncio.Event().wait()
         try:
             await self._spool.open()
-            async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._seal_forever(), name="uplink-seal")
-                tasks.create_task(self._deliver_forever(), name="uplink-deliver")
+            await _until_one_fails(self._seal_forever(), self._deliver_forever())
         finally:
             await self._save()
 
@@ -199,11 +198,10 @@ class Uplink:
             before = self._acknowledgements
             try:
                 await self._stream()
-            except* _RenewedError:
+            except _RenewedError:
                 LOG.info("uplink: this host has another certificate; connecting with it")
-            except* OrderdError as errors:
-                await self._lost(str(errors.exceptions[0]))
-            _heed_cancellation()
+            except OrderdError as error:
+                await self._lost(str(error))
             # Only a trainer that took something starts the backoff afresh; one that accepts and hangs up does not.
             pause_s = RETRY_S_MIN if self._acknowledgements > before else min(pause_s * 2, self._config.retry_s_max)
             await asyncio.sleep(pause_s * self._jitter.uniform(0.5, 1.0))
@@ -218,11 +216,7 @@ class Uplink:
         async with self._line.open() as channel:
             await self._ready(channel)
             call: _Push = channel.stream_stream(PUSH)()
-            async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._send(call), name="uplink-send")
-                tasks.create_task(self._receive(call), name="uplink-receive")
-                tasks.create_task(self._expect_progress(), name="uplink-expect")
-                tasks.create_task(self._leave_when_renewed(), name="uplink-renew")
+            await _until_one_fails(self._send(call), self._receive(call), self._expect_progress(), self._leave_when_renewed())
 
     async def _ready(self, channel: grpc.aio.Channel) -> None:
         """Wait until there is a connection, or until it is known that there is none; the call then says why.
@@ -336,15 +330,21 @@ class Uplink:
         self._dropped += forgotten
 
 
-def _heed_cancellation() -> None:
-    """End the task if that was asked for: a task group that also has an error to raise forgets it (until Python 3.13).
+async def _until_one_fails(*parts: Coroutine[Any, Any, None]) -> None:
+    """Run parts together; the first error ends all of them and is raised.
 
-    Raises:
-        asyncio.CancelledError: it was.
+    No TaskGroup: before Python 3.13 one that is cancelled while it has an error to raise forgets the cancellation, and orderd
+    would not stop when the trainer goes at the same moment.
 
     References:
         CPython issue 116720: asyncio.TaskGroup may lose cancellation.
     """
-    task = asyncio.current_task()
-    if task is not None and task.cancelling():
-        raise asyncio.CancelledError
+    tasks = [asyncio.create_task(part) for part in parts]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+        for task in done:
+            task.result()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

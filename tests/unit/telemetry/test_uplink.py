@@ -98,17 +98,13 @@ async def test_a_stream_that_breaks_while_orderd_stops_does_not_keep_it_from_sto
     """When the trainer goes at the very moment orderd is stopped, the uplink ends."""
     uplink = Uplink(TelemetryConfig(trainer=f"127.0.0.1:{free_port}", spool=str(tmp_path), insecure=True), "host", SystemClock())
 
-    async def breaks_when_stopped():
+    async def breaks_when_stopped(_call):
         try:
             await asyncio.sleep(60)
         except asyncio.CancelledError:
             raise TelemetryError("the trainer ended the stream") from None
 
-    async def stream():
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(breaks_when_stopped())
-
-    monkeypatch.setattr(uplink, "_stream", stream)
+    monkeypatch.setattr(uplink, "_receive", breaks_when_stopped)
     task = asyncio.create_task(uplink.run())
     await asyncio.sleep(0.1)
     task.cancel()
