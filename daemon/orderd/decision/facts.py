@@ -15,7 +15,7 @@ from orderd.config import Config
 from orderd.config.modes import mode_of
 from orderd.domain.changes import Change
 from orderd.domain.clock import Instant
-from orderd.domain.faults import Entity, Failure
+from orderd.domain.faults import Entity, EntityKind, Failure
 from orderd.domain.repairs import Repair
 from orderd.domain.standing import Approval, Authority, Denial, Lease, Pause, Ticket
 from orderd.domain.values import Diagnosis, Hold, Mode
@@ -230,15 +230,15 @@ def under(facts: Facts, config: Config, repairs: Mapping[str, Repair]) -> Facts:
         repairs: the catalogue to decide with, by name.
     """
     known = {(p.failure, p.repair): p for p in facts.permits}
-    permits = permits_for(facts.target, config, repairs)
+    permits = permits_for(facts.target.kind, config, repairs)
     kept = (known.get((p.failure, p.repair), p) for p in permits)
     merged = tuple(replace(k, mode=p.mode) for k, p in zip(kept, permits, strict=True))
     return replace(facts, permits=merged, limits=Limits.of(config))
 
 
-def permits_for(target: Entity, config: Config, repairs: Mapping[str, Repair]) -> tuple[Permit, ...]:
-    """Return the configured permit of every failure class and playbook that fits a target, without any scorecard's word."""
-    fitting = sorted((r for r in repairs.values() if r.target is target.kind), key=lambda r: r.name)
+def permits_for(kind: EntityKind, config: Config, repairs: Mapping[str, Repair]) -> tuple[Permit, ...]:
+    """Return the configured permit of every failure class and playbook that fits a kind, without any scorecard's word."""
+    fitting = sorted((r for r in repairs.values() if r.target is kind), key=lambda r: r.name)
     return tuple(
         Permit(failure=failure, repair=repair.name, mode=mode_of(config.decision, failure, repair.name))
         for repair in fitting

@@ -23,7 +23,7 @@ from orderd.decision.tickets import Tickets
 from orderd.decision.windows import WallClock, open_windows
 from orderd.domain.changes import Change
 from orderd.domain.clock import Instant
-from orderd.domain.faults import Entity, Failure
+from orderd.domain.faults import Entity, EntityKind, Failure
 from orderd.domain.repairs import Repair
 from orderd.domain.standing import Approval, Authority, Denial, Lease, Pause, Score, Standing, Ticket
 from orderd.domain.values import Decision, Diagnosis, Hold, Mode, Reason
@@ -120,6 +120,8 @@ class GuardMemory:
         scores, overrules = keep.load(Standing.SCORE, Score), keep.load(Standing.OVERRULE, Overrule)
         self._scorecard = Scorecard(decision.autonomy, saver, scores, overrules)
         self._reasons: Counter[str] = Counter()
+        self._limits = Limits.of(config)
+        self._permits = {kind: permits_for(kind, config, repairs) for kind in EntityKind}
 
     def facts(self, situation: Situation, now: Instant) -> Facts:
         """Put together everything known about an incident at a moment.
@@ -138,7 +140,7 @@ class GuardMemory:
             tried=situation.tried,
             others=tuple(_finite(d) for d in situation.others),
             in_transition=situation.in_transition,
-            permits=tuple(self._with_score(p) for p in permits_for(target, self._config, self._repairs)),
+            permits=tuple(self._with_score(p) for p in self._permits[target.kind]),
             pause=self._pause.in_force(now),
             hold=self._holds.of(target, now),
             windows=open_windows(self._config.decision.windows, target, self._wall.moments(now)),
@@ -150,7 +152,7 @@ class GuardMemory:
             host_repairs=self._history.within_the_hour(now),
             running=self._history.running(target, self._repairs),
             lease=situation.lease,
-            limits=Limits.of(self._config),
+            limits=self._limits,
         )
 
     def _with_score(self, permit: Permit) -> Permit:

@@ -82,6 +82,7 @@ class Scorecard:
         self._saver = saver
         self._scores = {key: judged(self._bounded(score), limits) for key, score in scores.items()}
         self._overrules = dict(overrules)
+        self._none = judged(_blank(Failure.OK, ""), limits)
 
     def outcome(self, failure: Failure, repair: str, *, right: bool) -> tuple[Score, Score]:
         """Count one outcome; return the score before and after it."""
@@ -96,7 +97,7 @@ class Scorecard:
     def score(self, failure: Failure, repair: str) -> Score:
         """Return a score with the authority in force: a person's, else the numbers'."""
         key = _key(failure, repair)
-        score = self._scores.get(key) or judged(_blank(failure, repair), self._limits)
+        score = self._scores.get(key) or replace(self._none, failure=failure, repair=repair)
         overrule = self._overrules.get(key)
         if overrule is None:
             return score

@@ -247,7 +247,7 @@ def test_another_configuration_changes_limits_and_modes_alone():
 
 def test_permits_name_every_playbook_that_fits_the_kind():
     """A replay that diagnoses another failure of the same entity finds its mode too."""
-    found = {(p.failure, p.repair) for p in permits_for(OTHER, config(), REPAIRS)}
+    found = {(p.failure, p.repair) for p in permits_for(OTHER.kind, config(), REPAIRS)}
     assert (Failure.SERVICE_DOWN, "service_start") in found
     assert (Failure.DNS_BROKEN, "resolver_restore") not in found
 
