@@ -79,7 +79,10 @@ def test_a_service_that_a_person_stopped_is_left_alone(guarded):
     """`ssh -tt host systemctl stop nginx`: nobody starts it again, and the decision says whose change it is."""
     guarded.login("systemctl stop nginx")
     assert guarded.stays_down("nginx")
-    assert "planned_change" in guarded.sh("/opt/orderd/bin/orderctl status; /opt/orderd/bin/orderctl list")
+    said = guarded.sh("/opt/orderd/bin/orderctl decisions --json").lower()
+    assert "planned_change" in said
+    assert "systemctl stop nginx" in said
+    assert "root on pts/" in said
 
 
 def test_a_service_that_a_person_masked_stays_masked(guarded):
