@@ -15,7 +15,7 @@ def stricter(one: Mode, other: Mode) -> Mode:
 
 
 def mode_of(config: DecisionConfig, failure: Failure, repair: str) -> Mode:
-    """Return the mode for one failure class and playbook: the class's own or ``decision.mode``, and never laxer than the playbook's."""
+    """Return the mode for one failure class and playbook: the class's own or ``decision.mode``, at most the playbook's."""
     mode = config.modes.failures.get(failure, config.mode)
     return stricter(mode, config.modes.repairs.get(repair, mode))
 

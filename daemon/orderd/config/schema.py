@@ -157,7 +157,7 @@ class ChangesConfig(Table, frozen=True):
     """How planned changes are seen that nobody announced.
 
     A unit that a person stopped or masked in a login is left alone for ``person_s``; a package transaction or a deploy marker
-    (a file in ``markers``) holds back the whole host while it lasts and ``settle_s`` after it, but never longer than ``longest_s``.
+    (a file in ``markers``) holds back the whole host while it lasts and ``settle_s`` after it, never longer than ``longest_s``.
     """
 
     enabled: bool = True
@@ -305,7 +305,7 @@ Event = Annotated[str, Meta(pattern=r"^(escalated|approval|ticket|denied|withdra
 
 
 class NotifyConfig(Table, frozen=True):
-    """Who is told of what needs a person; retried with growing pauses until ``give_up_s``, never said twice within ``again_s``."""
+    """Who is told of what needs a person: retried with growing pauses until ``give_up_s``, not said twice within ``again_s``."""
 
     sinks: Annotated[tuple[SinkConfig, ...], Meta(max_length=16)] = ()
     events: tuple[Event, ...] = ("escalated", "approval", "ticket", "denied", "withdrawn", "collateral", "degraded")
