@@ -114,12 +114,13 @@ def _fill(path: Path, decisions: int) -> None:
     clock = SystemClock()
     journal, ids = Journal.open(path), DecisionIds(clock)
     for start in range(0, decisions, 10_000):
-        with journal._transaction("fill the journal"):
+        with journal._writer.transaction("fill the journal") as connection:
             for _ in range(start, min(start + 10_000, decisions)):
                 decision = _decision(ids, clock)
-                journal._open_incident(decision)
-                rows.insert_decision(journal._writer, decision)
-                journal._insert(decision.incident_id, _end(decision))
+                journal._open_incident(connection, decision)
+                journal._move(connection, decision.incident_id, _end(decision))
+                rows.insert_decision(connection, decision, IncidentState.RESOLVED)
+                rows.insert_step(connection, _end(decision))
     journal.close()
 
 

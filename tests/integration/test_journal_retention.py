@@ -148,25 +148,25 @@ def test_a_journal_that_is_too_large_loses_its_oldest_ended_incidents(journal, p
     """The file stays within bytes_max however much is recorded; what is open, and the newest, stays."""
     still_open = make_decision(1)
     journal.record(still_open)
-    for number in range(2, 3000):
-        ended(journal, make_decision(number, detail=os.urandom(4_000).hex()), make_step)
-        if number % 100 == 0:
+    for number in range(2, 1000):
+        ended(journal, make_decision(number, detail=os.urandom(12_000).hex()), make_step)
+        if number % 30 == 0:
             settle(journal, after(0))
     settle(journal, after(0))
-    # Besides what was recorded between two looks: 100 decisions of 16 KiB.
+    # Besides what was recorded between two looks: 30 decisions of 50 KiB.
     assert path.stat().st_size <= SMALL.bytes_max + (2 << 20)
     assert used_bytes(path) + SMALL.ballast_bytes <= SMALL.bytes_max
     left = ids(journal.page(1000))
     assert left[0] == still_open.decision_id
-    assert left[1:] == [make_decision(number).decision_id for number in range(3001 - len(left), 3000)]
-    assert len(left) > 500
+    assert left[1:] == [make_decision(number).decision_id for number in range(1001 - len(left), 1000)]
+    assert len(left) > 150
 
 
 def test_a_file_that_shrank_gives_its_room_back(path, make_decision, make_step):
     """After the bound was lowered the file on the disk is smaller, not only emptier."""
     with closing(Journal.open(path, replace_bounds(bytes_max=256 << 20))) as journal:
-        for number in range(1, 400):
-            journal.record(make_decision(number, detail=os.urandom(40_000).hex()))
+        for number in range(1, 160):
+            journal.record(make_decision(number, detail=os.urandom(64_000).hex()))
             journal.append(make_step(make_decision(number), IncidentState.RESOLVED, "verified"))
     with closing(sqlite3.connect(path)) as stranger:
         stranger.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
@@ -175,7 +175,7 @@ def test_a_file_that_shrank_gives_its_room_back(path, make_decision, make_step):
         settle(journal, after(0))
     with closing(sqlite3.connect(path)) as stranger:
         stranger.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-    assert before > 40 << 20
+    assert before > 36 << 20
     assert path.stat().st_size <= (16 << 20) + (8 << 20) + (2 << 20)
 
 
@@ -197,31 +197,31 @@ def test_numbers_that_were_given_out_stay_behind_us(journal, path, make_decision
 
 
 def test_one_piece_of_work_is_bounded_and_says_that_more_is_left(journal, make_decision, make_step):
-    """A thousand old incidents are removed in several pieces, each of which leaves the file sound."""
-    for number in range(1, 1001):
+    """Hundreds of old incidents are removed in several pieces, each of which leaves the file sound."""
+    for number in range(1, 701):
         ended(journal, make_decision(number), make_step)
     now = after(5000 * DAY_NS)
     journal.retain(Instant(mono_ns=now.mono_ns - HOUR_NS - 1, utc_ns=now.utc_ns - HOUR_NS - 1))
     assert journal.retain(now) is True
-    assert 400 <= len(journal.page(1000)) < 600
+    assert 100 <= len(journal.page(1000)) < 300
     settle(journal, now)
     assert len(journal.page(1000)) == 1
 
 
 def test_recording_goes_on_while_old_incidents_are_removed(journal, make_decision, make_step):
     """No decision waits long for retention, and none is lost to it."""
-    for number in range(1, 1001):
+    for number in range(1, 301):
         ended(journal, make_decision(number), make_step)
     now = after(5000 * DAY_NS)
     thread = threading.Thread(target=settle, args=(journal, now))
     thread.start()
     longest = 0.0
-    for number in range(2000, 2100):
+    for number in range(2000, 2050):
         began = time.perf_counter()
         journal.record(make_decision(number, at=now))
         longest = max(longest, time.perf_counter() - began)
     thread.join()
-    assert len(journal.unfinished()) == 100
+    assert len(journal.unfinished()) == 50
     assert longest < 1.0
 
 

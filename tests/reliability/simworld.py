@@ -6,9 +6,11 @@ written, a power cut what was synced. What orderd was told is durable is written
 
 import asyncio
 import contextlib
+import os
 import random
 import selectors
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -57,6 +59,11 @@ HUNG = RUNNING | {"unit_main_stopped_ratio": 1.0, "probe_ok_ratio": 0.0, "probe_
 TROUBLES = (DOWN, DOWN, MASKED, HUNG)
 
 
+def memory() -> str | None:
+    """Return a folder in memory; the simulated disk needs no real one."""
+    return "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+
+
 class _NoWait(selectors.DefaultSelector):
     """Lets virtual time pass instead of waiting."""
 
@@ -103,9 +110,9 @@ class SimClock:
 class SimHost:
     """What the sampler measures; outlives orderd."""
 
-    def __init__(self, clock: SimClock) -> None:
+    def __init__(self, clock: SimClock, units: tuple[Entity, ...] = UNITS) -> None:
         self.clock = clock
-        self.state = dict.fromkeys(UNITS, RUNNING)
+        self.state = dict.fromkeys(units, RUNNING)
 
     async def wait(self, timeout_s):
         await asyncio.sleep(timeout_s)
@@ -155,6 +162,8 @@ class SimExecutor:
     chance: random.Random
     acknowledged: set[str]
     flaky: float = 0.0
+    helps: float = 0.7
+    targets: list[str] = field(default_factory=list)
     asked: Counter = field(default_factory=Counter)
     runs: Counter = field(default_factory=Counter)
     unrecorded: list[str] = field(default_factory=list)
@@ -163,6 +172,7 @@ class SimExecutor:
 
     async def repair(self, request, on_event=lambda _event: None):
         self.asked[request.repair_id, request.mode] += 1
+        self.targets.append(request.target)
         if request.repair_id not in self.acknowledged:
             self.unrecorded.append(request.repair_id)
         await asyncio.sleep(self.chance.uniform(0.0, 0.3))
@@ -211,7 +221,7 @@ class SimExecutor:
         self.under_way[request.repair_id] = request.mode
         await asyncio.sleep(self.chance.uniform(0.05, 2.0))
         self.under_way.pop(request.repair_id, None)
-        helps = self.chance.random() < 0.7
+        helps = self.chance.random() < self.helps
         if helps and request.mode is Mode.APPLY:
             self.host.state[Entity.parse(request.target)] = RUNNING
         outcome = Outcome.SUCCEEDED if helps or self.chance.random() < 0.5 else Outcome.FAILED
@@ -235,9 +245,10 @@ class Witness(Journal):
     said: list[tuple[str, str]]
     acknowledged: set[str]
     raised: int
+    on_raise: Callable[[], object]
 
     def watch(self, said, acknowledged):
-        self.said, self.acknowledged, self.raised = said, acknowledged, 0
+        self.said, self.acknowledged, self.raised, self.on_raise = said, acknowledged, 0, lambda: None
 
     def record(self, decision, evidence=None):
         with self._watched():
@@ -258,13 +269,24 @@ class Witness(Journal):
             yield
         except JournalError:
             self.raised += 1
+            self.on_raise()
             raise
 
 
 class World:
     """One host and all its starts."""
 
-    def __init__(self, seed: int, folder: Path, disk: SimDisk, template: Path) -> None:
+    def __init__(
+        self,
+        seed: int,
+        folder: Path,
+        disk: SimDisk,
+        template: Path,
+        *,
+        journal: JournalConfig = JOURNAL,
+        units: tuple[Entity, ...] = UNITS,
+        helps: float = 0.7,
+    ) -> None:
         """Make a healthy host with an empty journal.
 
         Args:
@@ -272,15 +294,18 @@ class World:
             folder: empty, for this world alone.
             disk: below it.
             template: an empty journal; making a new one each time would cost as much as the rest.
+            journal: its bounds.
+            units: the services of the host.
+            helps: how often a repair helps.
         """
         self.chance = random.Random(seed)
-        self.folder, self.disk = folder, disk
+        self.folder, self.disk, self.journal_config = folder, disk, journal
         self.vloop = VirtualLoop()
         self.clock = SimClock(self.vloop)
-        self.host = SimHost(self.clock)
+        self.host = SimHost(self.clock, units)
         self.said: list[tuple[str, str]] = []
         self.acknowledged: set[str] = set()
-        self.executor = SimExecutor(self.host, self.chance, self.acknowledged)
+        self.executor = SimExecutor(self.host, self.chance, self.acknowledged, helps=helps)
         self.boots, self.starts, self.wrong = 1, 0, []
         self.boot_folder(folder / "0")
         if template.exists():
@@ -305,7 +330,7 @@ class World:
             JournalError: it cannot start, which is no harm: systemd tries again.
         """
         self.starts += 1
-        self.journal = Witness.open(self.path, JOURNAL)
+        self.journal = Witness.open(self.path, self.journal_config)
         self.journal.watch(self.said, self.acknowledged)
         self.compare()
         ids = DecisionIds(self.clock, after=self.journal.newest_id(), random=self.chance.randrange)

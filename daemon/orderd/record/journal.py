@@ -128,14 +128,17 @@ class Journal(JournalReader):
 
     def _record(self, decision: Decision, evidence: Evidence | None) -> DecisionRecord:
         first = intent(decision)
-        with self._writer.transaction(f"record decision {decision.decision_id}") as connection:
+
+        def insert(connection: sqlite3.Connection) -> DecisionRecord:
             self._open_incident(connection, decision)
             self._move(connection, decision.incident_id, first)
             number = rows.insert_decision(connection, decision, first.state)
             rows.insert_step(connection, first)
             if evidence is not None:
                 self._retention.recorded(*evidence_rows.insert(connection, number, evidence))
-        return DecisionRecord(decision=decision, steps=(first,))
+            return DecisionRecord(decision=decision, steps=(first,))
+
+        return self._writer.write(f"record decision {decision.decision_id}", insert)
 
     def retain(self, now: Instant) -> bool:
         """Do a bounded piece of removing what is too old or too much; call it now and then, off the tick's path.
@@ -165,8 +168,8 @@ class Journal(JournalReader):
         Raises:
             JournalError: it was not recorded, its incident has ended already, or there is no such decision.
         """
-        with self._writer.transaction(f"append {step.what!r} to decision {step.decision_id}") as connection:
-            return self._append(connection, step)
+        doing = f"append {step.what!r} to decision {step.decision_id}"
+        return self._writer.write(doing, lambda connection: self._append(connection, step))
 
     def rate(self, rating: Rating) -> DecisionRecord:
         """Make what a person thought of a decision durable, and a step ``rated`` with it. Never changes a state.
@@ -177,14 +180,15 @@ class Journal(JournalReader):
         Raises:
             JournalError: it was not recorded, or there is no such decision.
         """
-        with self._writer.transaction(f"rate decision {rating.decision_id}") as connection:
-            number, incident_id = self._place(connection, rating.decision_id)
-            state = connection.execute("SELECT state FROM incidents WHERE incident_id = ?", (incident_id,)).fetchone()[0]
-            word = "good" if rating.good else "bad"
-            detail = f"{rating.by}: {word}: {rating.note}" if rating.note else f"{rating.by}: {word}"
-            rows.insert_rating(connection, number, rating)
-            step = Step(decision_id=rating.decision_id, at=rating.at, state=IncidentState(state), what="rated", detail=detail)
-            return self._append(connection, step)
+        return self._writer.write(f"rate decision {rating.decision_id}", lambda connection: self._rate(connection, rating))
+
+    def _rate(self, connection: sqlite3.Connection, rating: Rating) -> DecisionRecord:
+        number, incident_id = self._place(connection, rating.decision_id)
+        state = connection.execute("SELECT state FROM incidents WHERE incident_id = ?", (incident_id,)).fetchone()[0]
+        rows.insert_rating(connection, number, rating)
+        detail = ": ".join(filter(None, (rating.by, "good" if rating.good else "bad", rating.note)))
+        step = Step(decision_id=rating.decision_id, at=rating.at, state=IncidentState(state), what="rated", detail=detail)
+        return self._append(connection, step)
 
     def close(self) -> None:
         """Close the file; what was recorded stays."""

@@ -5,6 +5,7 @@ that row and is reported; it never costs the others, and it stays in the file fo
 """
 
 import logging
+import sqlite3
 from typing import Final, TypeVar
 
 import msgspec
@@ -54,10 +55,7 @@ class KeptState:
         if len(body) > VALUE_BYTES_MAX:
             msg = f"{self._writer.path}: {kind} {key!r} has {len(body)} bytes, at most {VALUE_BYTES_MAX} are kept: shorten it"
             raise JournalError(msg)
-        with self._writer.transaction(f"keep {kind} {key!r}") as connection:
-            connection.execute("DELETE FROM kept WHERE kind = ? AND key = ?", (str(kind), key))
-            connection.execute("INSERT INTO kept (kind, key, body) VALUES (?, ?, ?)", (str(kind), key, body))
-            self._bound(kind)
+        self._writer.write(f"keep {kind} {key!r}", lambda connection: self._put(connection, kind, key, body))
 
     def drop(self, kind: Standing, key: str) -> bool:
         """Forget a value; durable when the call returns. Return whether there was one.
@@ -65,8 +63,8 @@ class KeptState:
         Raises:
             JournalError: the file cannot be written.
         """
-        with self._writer.transaction(f"forget {kind} {key!r}") as connection:
-            return connection.execute("DELETE FROM kept WHERE kind = ? AND key = ?", (str(kind), key)).rowcount > 0
+        forget = "DELETE FROM kept WHERE kind = ? AND key = ?"
+        return self._writer.write(f"forget {kind} {key!r}", lambda c: c.execute(forget, (str(kind), key)).rowcount > 0)
 
     def load(self, kind: Standing, of: type[T]) -> dict[str, T]:
         """Return every value of a kind by key, in the order in which they were last put.
@@ -93,14 +91,16 @@ class KeptState:
         if what not in self.unreadable:
             self.unreadable = (*self.unreadable, what)[-16:]
 
-    def _bound(self, kind: Standing) -> None:
-        count = self._writer.connection.execute("SELECT count(*) FROM kept WHERE kind = ?", (str(kind),)).fetchone()[0]
+    def _put(self, connection: sqlite3.Connection, kind: Standing, key: str, body: bytes) -> None:
+        connection.execute("DELETE FROM kept WHERE kind = ? AND key = ?", (str(kind), key))
+        connection.execute("INSERT INTO kept (kind, key, body) VALUES (?, ?, ?)", (str(kind), key, body))
+        count = connection.execute("SELECT count(*) FROM kept WHERE kind = ?", (str(kind),)).fetchone()[0]
         if count <= self._kept_max:
             return
         if kind not in _OLDEST_GIVES_WAY:
             msg = f"{self._writer.path}: {self._kept_max} of kind {kind} are kept already: end some of them first"
             raise JournalError(msg)
-        self._writer.connection.execute(
+        connection.execute(
             "DELETE FROM kept WHERE number IN (SELECT number FROM kept WHERE kind = ? ORDER BY number LIMIT ?)",
             (str(kind), count - self._kept_max),
         )

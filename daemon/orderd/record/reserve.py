@@ -12,7 +12,7 @@ RESERVE_BYTES: Final = 4 << 20
 """Some 2 000 decisions; as much again is held by the write-ahead log."""
 
 CHECK_EVERY: Final = 256
-"""Writes between two looks at the free pages."""
+"""Writes between two attempts to fill a reserve for which there was no room."""
 
 
 class Reserve:
@@ -29,10 +29,16 @@ class Reserve:
         self.refill()
 
     def wrote(self) -> None:
-        """Count a write; now and then look whether the reserve has shrunk. Never raises: what was written before is durable."""
+        """Look after a write whether the reserve has shrunk. Never raises: what was written before is durable."""
         self._writes += 1
-        if self._writes % CHECK_EVERY == 0:
+        if not self._low():
+            self.short = False
+        elif not self.short or self._writes % CHECK_EVERY == 0:
+            # On a full disk this is tried in vain, so it is not tried after every write.
             self.refill()
+
+    def _low(self) -> bool:
+        return self.free_pages() * 2 < self._pages
 
     def free_pages(self) -> int:
         """Return how many pages are free."""
@@ -43,7 +49,7 @@ class Reserve:
         try:
             # Left behind where orderd was killed below: it is the reserve, once it is free.
             self._connection.execute("DROP TABLE IF EXISTS reserve")
-            self.short = self.free_pages() * 2 < self._pages
+            self.short = self._low()
             if not self.short:
                 return
             # Two transactions: pages that are used and freed within one are never written, and the file would have holes
@@ -52,7 +58,7 @@ class Reserve:
             self._connection.execute("INSERT INTO reserve VALUES (zeroblob(?))", (self._pages * self._page_bytes,))
             self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
             self._connection.execute("DROP TABLE reserve")
-            self.short = self.free_pages() * 2 < self._pages
+            self.short = self._low()
         except sqlite3.DatabaseError:
             # Full or failing: what is there is the reserve. The next real write reports the trouble, with its remedy.
             return

@@ -12,6 +12,7 @@ from typing import Final
 
 from orderd.domain.clock import Instant
 from orderd.errors import JournalError
+from orderd.record.trouble import primary_code
 from orderd.record.writer import Writer
 
 _BATCH: Final = 32
@@ -62,6 +63,7 @@ class Retention:
         self._bounds = bounds
         self._evidence_max = min(bounds.evidence_bytes_max, bounds.bytes_max // EVIDENCE_SHARE)
         self._bytes: tuple[int, int] | None = None
+        self._batch = _BATCH
         self._offset_ns: int | None = None
         self._steady_since_ns = 0
         self.removed = 0
@@ -74,6 +76,7 @@ class Retention:
             JournalError: the file cannot be written; what was removed before stays removed.
         """
         self._writer.keep_room()
+        self._batch = _BATCH
         old_ns = self._too_old_ns(now)
         pieces: tuple[Callable[[sqlite3.Connection], bool], ...] = (
             self._drop_evidence,
@@ -94,12 +97,15 @@ class Retention:
             self._bytes = (self._bytes[0] + heavy, self._bytes[1] + facts)
 
     def _piece(self, piece: Callable[[sqlite3.Connection], bool]) -> bool:
-        try:
-            with self._writer.transaction("remove what is old") as connection:
-                return piece(connection)
-        except JournalError:
-            self._bytes = None  # counted anew: what was taken off stayed
-            raise
+        while True:
+            try:
+                return self._writer.write("remove what is old", piece)
+            except JournalError as error:
+                self._bytes = None  # counted anew: what was taken off stayed
+                if primary_code(error.__cause__) != sqlite3.SQLITE_FULL or self._batch == 1:
+                    raise
+                # Removing needs room as well, in the log: less of it where less is removed at once.
+                self._batch = max(1, self._batch // 4)
 
     def _too_old_ns(self, now: Instant) -> int | None:
         """Return the UTC moment before which ended incidents go, None while the clock cannot be trusted."""
@@ -119,9 +125,9 @@ class Retention:
             return False
         # Facts are small and replay the guard without the window: they outlive it, up to their share.
         bare = facts > self._evidence_max // EVIDENCE_SHARE
-        found = [] if bare else connection.execute(_OLDEST_WHOLE, (_BATCH,)).fetchall()
+        found = [] if bare else connection.execute(_OLDEST_WHOLE, (self._batch,)).fetchall()
         query = _STRIP if found else _DROP
-        found = found or connection.execute(_OLDEST_EVIDENCE, (_BATCH,)).fetchall()
+        found = found or connection.execute(_OLDEST_EVIDENCE, (self._batch,)).fetchall()
         for number, its_heavy, its_facts in found:
             if heavy + facts <= self._evidence_max:
                 break
@@ -134,7 +140,7 @@ class Retention:
     def _drop_aged(self, connection: sqlite3.Connection, old_ns: int | None) -> bool:
         if old_ns is None:
             return False
-        found = connection.execute(_OLDEST_INCIDENTS, (_BATCH,)).fetchall()
+        found = connection.execute(_OLDEST_INCIDENTS, (self._batch,)).fetchall()
         old = [incident_id for incident_id, newest_ns in found if newest_ns < old_ns]
         self._remove(connection, old)
         return bool(old)
@@ -143,7 +149,7 @@ class Retention:
         page, count, free = (_pragma(connection, name) for name in ("page_size", "page_count", "freelist_count"))
         if (count - free) * page + self._bounds.reserve_bytes <= self._bounds.bytes_max:
             return False
-        found = [incident_id for incident_id, _ in connection.execute(_OLDEST_INCIDENTS, (_BATCH,))]
+        found = [incident_id for incident_id, _ in connection.execute(_OLDEST_INCIDENTS, (self._batch,))]
         self._remove(connection, found)
         return bool(found)
 

@@ -7,14 +7,17 @@ is never half of one caller and half of another.
 import os
 import sqlite3
 import threading
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final, Self
+from typing import Final, Self, TypeVar
 
+from orderd.errors import JournalError
 from orderd.record import schema
 from orderd.record.reserve import RESERVE_BYTES, Reserve
-from orderd.record.trouble import journal_errors
+from orderd.record.trouble import journal_errors, primary_code
+
+T = TypeVar("T")
 
 _BUSY_S: Final = 1.0
 """Longest wait for another writer; longer would stop the tick."""
@@ -80,6 +83,30 @@ class Writer:
         """
         with journal_errors(path, "open it"):
             return cls(connect_writer(path), path, reserve_bytes)
+
+    def write(self, doing: str, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Do something in a transaction of its own; durable when the call returns.
+
+        On a full file system the log cannot grow to where SQLite would begin it anew: what it holds is then carried into the
+        file, whose free pages take it, and the work is done once more in a log that is empty.
+
+        Args:
+            doing: what is tried, for the message.
+            work: done inside; a second time when there was no room the first time.
+
+        Raises:
+            JournalError: nothing of it was written.
+        """
+        try:
+            with self.transaction(doing) as connection:
+                return work(connection)
+        except JournalError as error:
+            if primary_code(error.__cause__) != sqlite3.SQLITE_FULL:
+                raise
+        with self._lock, journal_errors(self.path, doing):
+            self.connection.execute("PRAGMA wal_checkpoint(RESTART)").fetchall()
+        with self.transaction(doing) as connection:
+            return work(connection)
 
     @contextmanager
     def transaction(self, doing: str) -> Generator[sqlite3.Connection]:
