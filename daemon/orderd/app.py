@@ -161,13 +161,10 @@ class _Rooms:
         }
 
     async def _tell_degraded(self) -> None:
-        """Tell people what does not work, once it has stood for two looks."""
-        before: frozenset[str] = frozenset()
+        """Tell people what does not work."""
         while True:
             await asyncio.sleep(_LOOK_S)
-            now = frozenset(self.status.degraded())
-            self.loop.notices.degraded(tuple(now & before))
-            before = now
+            self.loop.notices.degraded(self.status.degraded())
 
     async def _retain(self) -> None:
         """Keep the journal within its bounds, a piece at a time, beside the ticks."""

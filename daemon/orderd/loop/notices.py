@@ -1,10 +1,17 @@
 """What people are told, in words, and under which key: the same trouble is said once. Pure but for the notifier."""
 
-from orderd.decision.memory import Aftermath
+import re
+from collections.abc import Iterable
+from typing import Final
+
+from orderd.decision import Aftermath
 from orderd.domain.standing import Approval
 from orderd.domain.values import Decision
 from orderd.loop.incidents import Incident
 from orderd.loop.parts import NotifierPart
+
+KEY_MAX: Final = 100
+_NUMBER: Final = re.compile(r"[0-9]+(\.[0-9]+)?")
 
 
 class Notices:
@@ -13,7 +20,8 @@ class Notices:
     def __init__(self, notifier: NotifierPart) -> None:
         """Take who tells people."""
         self._notifier = notifier
-        self._degraded: frozenset[str] = frozenset()
+        self._degraded: set[str] = set()
+        self._last_look: frozenset[str] = frozenset()
 
     def escalated(self, decision: Decision, bundle: str = "") -> None:
         """Say that a person has to look."""
@@ -66,11 +74,21 @@ class Notices:
             title = f"{score.repair} has lost its authority for {diagnosis.failure}"
             self._notifier.say("withdrawn", f"withdrawn/{score.failure}/{score.repair}", title, {"why": score.why})
 
-    def degraded(self, problems: tuple[str, ...]) -> None:
-        """Say what does not work, once each, and take back what works again."""
-        now = frozenset(problems)
-        for problem in sorted(now - self._degraded):
-            self._notifier.say("degraded", f"degraded/{problem[:80]}", problem, {})
-        for problem in sorted(self._degraded - now):
-            self._notifier.resolve(f"degraded/{problem[:80]}")
-        self._degraded = now
+    def degraded(self, problems: Iterable[str]) -> None:
+        """Say what does not work, once each, when it stood at the last look as well; take back what works again.
+
+        Args:
+            problems: all there are now; numbers in them may change, it is the same problem then.
+        """
+        now = {_without_numbers(problem): problem for problem in problems}
+        for key in sorted(now.keys() & self._last_look - self._degraded):
+            self._notifier.say("degraded", f"degraded/{key}", now[key], {})
+            self._degraded.add(key)
+        for key in sorted(self._degraded - now.keys()):
+            self._notifier.resolve(f"degraded/{key}")
+            self._degraded.discard(key)
+        self._last_look = frozenset(now)
+
+
+def _without_numbers(problem: str) -> str:
+    return _NUMBER.sub("N", problem)[:KEY_MAX]
