@@ -30,9 +30,10 @@ class Explanation:
     Attributes:
         record: the decision with its steps.
         sentences: for people, in order: what was seen, what was decided, why not each other candidate.
-        signals: most important first; empty when no model answers, sentences then say so.
-        probability: of the recorded diagnosis with all signals, by the model that answered now; 0 when none did.
-        model_version: of the model that answered now, empty when none did.
+        signals: most important first, judged by who decided: the model, or the rules, of which only those that matter are named;
+            empty when no model answers, sentences then say so.
+        probability: of the recorded diagnosis with all signals, by who judged now; 0 when nobody did.
+        model_version: of the model that judged now; empty: the rules did, or nobody.
     """
 
     record: DecisionRecord
