@@ -1,9 +1,11 @@
 """A running orderd-infer, and a window to ask it about; for tests. Starts processes."""
 
+import asyncio
 import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,6 +16,7 @@ from orderd.domain.faults import Entity, EntityKind
 from orderd.domain.signals import HOST_SIGNALS
 from orderd.domain.values import EntityRow, Sample, entity_values
 from orderd.domain.window import History, Window
+from orderd.inference.client import InferenceClient
 
 
 def window_of_three() -> Window:
@@ -57,11 +60,13 @@ def infer_starter(tmp_path: Path) -> Iterator[Callable[..., Infer]]:
         started.append(Infer(process=process, socket=path, model_dir=model_dir))
         return started[-1]
 
-    yield start
-    for infer in started:
-        infer.process.send_signal(signal.SIGCONT)
-        infer.process.terminate()
-        infer.process.wait(10)
+    try:
+        yield start
+    finally:
+        for infer in started:
+            infer.process.send_signal(signal.SIGCONT)
+            infer.process.terminate()
+            infer.process.wait(10)
 
 
 _AS_SYSTEMD = """
@@ -76,3 +81,11 @@ def _spawn(command: list[str], passed: socket.socket) -> "subprocess.Popen[bytes
     """Start it the way systemd does with a socket: descriptor 3, LISTEN_PID its own."""
     launcher = [sys.executable, "-c", _AS_SYSTEMD, str(passed.fileno()), *command]
     return subprocess.Popen(launcher, pass_fds=(passed.fileno(),))
+
+
+async def loaded(client: InferenceClient, timeout_s: float = 30.0) -> None:
+    """Wait until a model decides."""
+    deadline = time.monotonic() + timeout_s
+    while not client.info.loaded:
+        assert time.monotonic() < deadline, client.info.why
+        await asyncio.sleep(0.02)
