@@ -97,13 +97,19 @@ async def test_a_part_that_fails_costs_only_itself(collector, make_decision, tmp
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ('import time; print(\'{"part": "host", "value": 1}\', flush=True); time.sleep(60)', "not everything was there"),
+        (
+            (
+                "import subprocess, sys, time\nsubprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)', __file__])\n"
+                'print(\'{"part": "host", "value": 1}\', flush=True); time.sleep(60)'
+            ),
+            "not everything was there",
+        ),
         ('import sys; print(\'{"part": "host", "value": 1}\', flush=True); sys.stdout.write(\'{"part\')', "ends early"),
         ('print(\'{"part": "host", "value": 1}\', flush=True); print(\'x\' * (3 << 20))', "ends early"),
     ],
 )
 async def test_a_helper_that_hangs_or_babbles_does_not_keep_the_bundle(collector, make_decision, tmp_path, text, said):
-    """What was there in time is kept, the file is written, and the helper is gone."""
+    """What was there in time is kept, the file is written, and the helper is gone with all it started."""
     began = time.monotonic()
     path = await collector(program=program(tmp_path, text), limit_s=1.0).collect(make_decision())
     assert time.monotonic() - began < 4
