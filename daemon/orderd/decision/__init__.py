@@ -13,7 +13,7 @@ from orderd.decision.facts import encode as encode_facts
 from orderd.decision.guard import Ruling, rule
 from orderd.decision.kept import Keep
 from orderd.decision.memory import Aftermath, GuardMemory, Situation
-from orderd.decision.policy import Case, Choice, choose, reconsider
+from orderd.decision.policy import Case, Choice, choose, proposal, reconsider
 from orderd.decision.precedence import cause_of
 
 __all__ = [
@@ -36,6 +36,7 @@ __all__ = [
     "choose",
     "decode_facts",
     "encode_facts",
+    "proposal",
     "reconsider",
     "rule",
     "under",

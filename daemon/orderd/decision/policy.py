@@ -17,7 +17,7 @@ from orderd.decision.guard import Ruling, announced, being_changed, rule
 from orderd.decision.precedence import cause_of
 from orderd.domain.faults import Failure
 from orderd.domain.repairs import BlastRadius, Repair, Risk
-from orderd.domain.values import Action, Candidate, Diagnosis, EntityRow, Reason, Source
+from orderd.domain.values import Action, Candidate, Decision, Diagnosis, EntityRow, Reason, Source
 
 _HARM: Final = {risk: place for place, risk in enumerate(Risk)}
 
@@ -94,6 +94,16 @@ def reconsider(facts: Facts, diagnosis: Diagnosis, row: EntityRow | None, repair
     """
     considered = candidates(diagnosis, row, repairs.values(), facts.tried)
     return choose(Case(diagnosis=diagnosis, considered=considered, repairs=repairs, facts=facts))
+
+
+def proposal(decision: Decision) -> str:
+    """Return the repair a recorded decision ran or would have run; empty when there was none.
+
+    A wait has no repair of its own; what waited is the lowest candidate that was refused for the decision's reason. A person's
+    rating of it is the shadow outcome of a host that only observes.
+    """
+    refused = (c.repair for c in decision.candidates if c.reason is decision.reason)
+    return decision.repair or next(refused, "")
 
 
 def _with_ruling(candidate: Candidate, ruling: Ruling | None) -> Candidate:

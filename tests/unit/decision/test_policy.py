@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from guards_desk import DISK, DOWN, OTHER, REPAIRS, UNIT, Host, at, config, facts, variant
 from orderd.decision.consequences import CONSEQUENCES, TRANSITION_S, UNREACHABLE_S, Ladder, action_for
 from orderd.decision.facts import Facts, Limits, Past, Permit, decode, encode, permits_for, under
-from orderd.decision.policy import Case, choose, reconsider
+from orderd.decision.policy import Case, choose, proposal, reconsider
 from orderd.domain.changes import Change, ChangeKind
 from orderd.domain.faults import Failure
 from orderd.domain.repairs import BlastRadius, Risk
@@ -203,6 +203,16 @@ def test_the_lease_is_asked_for_last():
 def test_only_what_is_about_the_repair_alone_lets_the_ladder_be_climbed(reason):
     """What is about the target, the host or the moment stands against every rung."""
     assert reason in {Reason.DENIED, Reason.MODE_OBSERVE, Reason.MODE_APPROVE, Reason.NOT_EARNED}
+
+
+def test_what_a_wait_would_have_run_is_told_by_its_candidates():
+    """So that a person can rate what a host that only observes would have done."""
+    host = Host(settings=config(mode="observe"))
+    choice = reconsider(host.facts(), DOWN, _ROW, REPAIRS)
+    waiting = replace(host.decision(action=Action.WAIT, reason=choice.reason), candidates=choice.considered)
+    assert (choice.reason, proposal(waiting)) == (Reason.MODE_OBSERVE, "service_start")
+    assert proposal(host.decision("service_start")) == "service_start"
+    assert proposal(host.decision(action=Action.ESCALATE, reason=Reason.NO_CANDIDATE)) == ""
 
 
 _ROW = EntityRow(entity=UNIT, values=entity_values(unit_active_ratio=0.0, unit_masked_ratio=0.0))
