@@ -44,6 +44,15 @@ class Guarded:
         argv = ["ssh", "-F", str(self.host.ssh_config), "-tt", self.host.name, command]
         return subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False)
 
+    def decisions(self):
+        """Return what orderctl says of all decisions; asked again while a server that just started does not answer yet."""
+        for _ in range(20):
+            done = self.host.exec(["/opt/orderd/bin/orderctl", "decisions", "--json"])
+            if done.returncode == 0:
+                break
+            time.sleep(1)
+        return done.stdout.lower()
+
     def active(self, unit):
         return self.host.exec(["systemctl", "is-active", unit]).stdout.strip() == "active"
 
@@ -79,7 +88,7 @@ def test_a_service_that_a_person_stopped_is_left_alone(guarded):
     """`ssh -tt host systemctl stop nginx`: nobody starts it again, and the decision says whose change it is."""
     guarded.login("systemctl stop nginx")
     assert guarded.stays_down("nginx")
-    said = guarded.sh("/opt/orderd/bin/orderctl decisions --json").lower()
+    said = guarded.decisions()
     assert "planned_change" in said
     assert "systemctl stop nginx" in said
     assert "root on pts/" in said

@@ -99,7 +99,8 @@ async def test_a_part_that_fails_costs_only_itself(collector, make_decision, tmp
     [
         (
             (
-                "import subprocess, sys, time\nsubprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)', __file__])\n"
+                "import subprocess, sys, time\n"
+                "subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)', __file__])\n"
                 'print(\'{"part": "host", "value": 1}\', flush=True); time.sleep(60)'
             ),
             "not everything was there",
