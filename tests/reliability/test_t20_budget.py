@@ -1,0 +1,42 @@
+"""T20: the budget gate. What the four programs cost at rest on a host, by the kernel's own account of their control groups."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ordertrainer.ground import missing_packages
+
+pytestmark = [
+    pytest.mark.drill,
+    pytest.mark.skipif(os.geteuid() != 0, reason="needs root"),
+    pytest.mark.skipif(bool(missing_packages()), reason=f"needs {' '.join(missing_packages())}"),
+]
+BENCH = Path(__file__).parents[1] / "bench" / "bench_idle.py"
+CPU_PERCENT_MAX = 1.0
+BYTES_MAX = 150e6
+SETTLE_S = 20
+SECONDS = 60
+
+
+def test_all_four_programs_at_rest_are_within_the_budget(measured):
+    """At rest, with five services, their probes, a mount and the resolver: at most 1 % of a core and 150 MB, children included."""
+    command = [sys.executable, str(BENCH), "--settle", str(SETTLE_S), "--seconds", str(SECONDS), "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=500, check=False)
+    assert done.stdout.strip(), done.stderr[-2000:]
+    found = json.loads(done.stdout.strip().splitlines()[-1])
+    cpu, size = found["total"]["cpu_percent"], found["total"]["pss_mib"] * (1 << 20)
+    parts = ", ".join(
+        f"{name.removesuffix('.service')} {row['cpu_percent']:g} % {row['pss_mib']:g} MiB" for name, row in found["units"].items()
+    )
+    measured(
+        figure=f"{cpu:.2f} % of a core, {size / 1e6:.1f} MB ({parts}; load average {found['load']:.1f})",
+        limit="<= 1 % of a core, <= 150 MB",
+        runs=1,
+    )
+    assert set(found["units"]) == {"orderd.service", "orderd-infer.service", "orderd-exec.service", "orderd-zygote.service"}
+    assert size <= BYTES_MAX
+    assert cpu <= CPU_PERCENT_MAX
