@@ -117,17 +117,28 @@ async def test_a_hold_that_cannot_be_is_refused_in_one_line(server, orderctl, wo
     assert said in err
 
 
-@pytest.mark.usefixtures("server")
-async def test_watch_prints_a_line_per_change_and_ends_cleanly(start, hub, rpc_journal, make_decision, make_step):
+@pytest.fixture
+def resolved(make_decision, make_step):
+    """Return a decision and the step that ends it."""
+    decision = make_decision()
+    return decision, make_step(decision, IncidentState.RESOLVED, "verified")
+
+
+async def until_watched(server) -> None:
+    """Wait until somebody watches."""
+    for _ in range(1000):
+        if server.feed.watchers:
+            return
+        await asyncio.sleep(0.01)
+
+
+async def test_watch_prints_a_line_per_change_and_ends_cleanly(server, start, hub, rpc_journal, resolved):
     """Ctrl-C ends the watch with exit 0 and no traceback."""
     process = await start("watch", "--json")
-    for _ in range(500):
-        if hub.watchers:
-            break
-        await asyncio.sleep(0.01)
-    decision = make_decision()
+    await until_watched(server)
+    decision, step = resolved
     hub.publish(rpc_journal.record(decision))
-    hub.publish(rpc_journal.append(make_step(decision, IncidentState.RESOLVED, "verified")))
+    hub.publish(rpc_journal.append(step))
     lines = [json.loads(await asyncio.wait_for(process.stdout.readline(), 5)) for _ in range(2)]
     assert [line["state"] for line in lines] == ["repairing", "resolved"]
     process.send_signal(signal.SIGINT)
@@ -139,10 +150,7 @@ async def test_watch_says_that_orderd_has_stopped(rpc_config, rpc_journal, hub, 
     """When the daemon goes, the watch ends with exit 3 instead of hanging."""
     running = await serve(rpc_config, rpc_journal, hub, imagined_host)
     process = await start("watch")
-    for _ in range(500):
-        if hub.watchers:
-            break
-        await asyncio.sleep(0.01)
+    await until_watched(running)
     await running.stop(1.0)
     _, err = await asyncio.wait_for(process.communicate(), 5)
     assert (process.returncode, err) == (3, b"orderctl: orderd has stopped\n")

@@ -10,7 +10,7 @@ import socket
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from enum import IntEnum
-from typing import Final
+from typing import Any, Final
 
 os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "0"
 os.environ.setdefault("GRPC_VERBOSITY", "NONE")
@@ -23,11 +23,9 @@ from orderd.wire import entity_to_wire
 
 TLS: Final = "tls://"
 _TIMEOUT_S: Final = 5.0
-_SEARCH_MAX: Final = 1000
-"""Newest decisions that a part of an id is looked for in."""
+_SLOW_S: Final = 30.0
+"""For calls that ask the model many times."""
 _PAGE_MAX: Final = 500
-_EXAMPLES: Final = 4
-"""Ids shown when several fit: enough to choose from."""
 
 
 class Exit(IntEnum):
@@ -46,11 +44,13 @@ class CtlError(Exception):
 
     Attributes:
         code: how orderctl exits.
+        status: what orderd answered, where it did.
     """
 
-    def __init__(self, code: Exit, message: str) -> None:
+    def __init__(self, code: Exit, message: str, status: grpc.StatusCode | None = None) -> None:
         super().__init__(message)
         self.code = code
+        self.status = status
 
 
 _CODES: Final = {
@@ -69,7 +69,7 @@ def _from_rpc(error: grpc.RpcError) -> CtlError:
         return CtlError(Exit.NOT_RUNNING, f"orderd did not answer within {_TIMEOUT_S:g} s: see journalctl -u orderd")
     if code is grpc.StatusCode.CANCELLED:
         return CtlError(Exit.NOT_RUNNING, "orderd ended the call: it is stopping")
-    return CtlError(_CODES.get(code, Exit.REFUSED), error.details() or code.name)
+    return CtlError(_CODES.get(code, Exit.REFUSED), error.details() or code.name, code)
 
 
 @contextmanager
@@ -141,13 +141,56 @@ class Client:
         with told():
             self._host.ReleaseHold(host_pb2.ReleaseHoldRequest(entity=entity_to_wire(entity)), timeout=_TIMEOUT_S)
 
-    def decisions(self, count: int, failure: str = "", action: str = "") -> list[decision_pb2.Decision]:
+    def decisions_call(self, method: str, request: Any, *, slow: bool = False) -> Any:
+        """Call a method of DecisionService and return its answer.
+
+        Args:
+            method: its name.
+            request: its request.
+            slow: it asks the model many times.
+
+        Raises:
+            CtlError: orderd refused.
+        """
+        with told():
+            return getattr(self._decisions, method)(request, timeout=_SLOW_S if slow else _TIMEOUT_S)
+
+    def host_call(self, method: str, request: Any) -> Any:
+        """Call a method of HostService and return its answer.
+
+        Raises:
+            CtlError: orderd refused.
+        """
+        with told():
+            return getattr(self._host, method)(request, timeout=_TIMEOUT_S)
+
+    def tickets(self, *, closed: bool) -> list[host_pb2.Ticket]:
+        """Return all tickets, newest first.
+
+        Args:
+            closed: also those that were closed.
+
+        Raises:
+            CtlError: the call failed.
+        """
+        found: list[host_pb2.Ticket] = []
+        token = ""
+        while not found or token:
+            page = self.host_call(
+                "ListTickets", host_pb2.ListTicketsRequest(closed=closed, page_size=_PAGE_MAX, page_token=token)
+            )
+            found.extend(page.tickets)
+            token = page.next_page_token
+            if not token:
+                break
+        return found
+
+    def decisions(self, count: int, **filters: Any) -> list[decision_pb2.Decision]:
         """Return the newest decisions, newest first, over as many pages as it takes.
 
         Args:
             count: at most this many.
-            failure: only of this failure class; empty for all.
-            action: only of this action; empty for all.
+            filters: fields of ListDecisionsRequest.
 
         Raises:
             CtlError: the call failed.
@@ -155,9 +198,7 @@ class Client:
         found: list[decision_pb2.Decision] = []
         token = ""
         while len(found) < count:
-            request = decision_pb2.ListDecisionsRequest(
-                page_size=min(count - len(found), _PAGE_MAX), page_token=token, failure=failure, action=action
-            )
+            request = decision_pb2.ListDecisionsRequest(page_size=min(count - len(found), _PAGE_MAX), page_token=token, **filters)
             with told():
                 page = self._decisions.ListDecisions(request, timeout=_TIMEOUT_S)
             found.extend(page.decisions)
@@ -176,39 +217,35 @@ class Client:
             CtlError: there is none, or the part fits several.
         """
         if words == "latest":
-            return self._only(self.decisions(1), "orderd has decided nothing yet")
+            newest = self.decisions(1)
+            if not newest:
+                raise CtlError(Exit.NOT_FOUND, "orderd has decided nothing yet")
+            return newest[0]
         try:
-            with told():
-                return self._decisions.GetDecision(decision_pb2.GetDecisionRequest(id=words), timeout=_TIMEOUT_S).decision
+            return self.decisions_call("GetDecision", decision_pb2.GetDecisionRequest(id=words)).decision
         except CtlError as error:
-            if error.code is not Exit.NOT_FOUND:
-                raise
-        fitting = [d for d in self.decisions(_SEARCH_MAX) if d.id.startswith(words) or d.id.endswith(words)]
-        return self._only(fitting, f"no decision {words!r} among the newest {_SEARCH_MAX}: list them with orderctl decisions")
+            if error.status is grpc.StatusCode.INVALID_ARGUMENT:
+                raise CtlError(Exit.USAGE, str(error)) from error
+            if error.code is Exit.NOT_FOUND:
+                raise CtlError(Exit.NOT_FOUND, f"no decision {words!r}: list them with orderctl decisions") from error
+            raise
 
-    def watch(self, failure: str = "") -> Iterator[decision_pb2.Decision]:
+    def watch(self, failure: str = "", after: str = "") -> Iterator[decision_pb2.WatchDecisionsResponse]:
         """Yield every change of a decision until orderd stops.
+
+        Args:
+            failure: only of this failure class; empty for all.
+            after: the resume token of the last change that was handled; empty for from now on.
 
         Raises:
             CtlError: orderd refused, stopped, or dropped this watcher.
         """
-        call = self._decisions.WatchDecisions(decision_pb2.WatchDecisionsRequest(failure=failure))
+        call = self._decisions.WatchDecisions(decision_pb2.WatchDecisionsRequest(failure=failure, resume_after=after))
         try:
             with told():
-                for response in call:
-                    yield response.decision
+                yield from call
         finally:
             call.cancel()
-
-    @staticmethod
-    def _only(found: list[decision_pb2.Decision], otherwise: str) -> decision_pb2.Decision:
-        if not found:
-            raise CtlError(Exit.NOT_FOUND, otherwise)
-        if len(found) > 1:
-            some = ", ".join(d.id for d in found[:_EXAMPLES])
-            msg = f"{len(found)} decisions fit: {some}{', ...' if len(found) > _EXAMPLES else ''}: write more of the id"
-            raise CtlError(Exit.USAGE, msg)
-        return found[0]
 
 
 @contextmanager

@@ -77,18 +77,40 @@ def _facts(decision: decision_pb2.Decision) -> Iterable[tuple[str, Text]]:
     yield "beside", _other(decision)
     chosen = f"{decision.action} with {decision.repair}" if decision.repair else decision.action
     yield "decided", Text.assemble((clean(chosen), "bold"), clean(f", {decision.reason}: {decision.detail}"))
+    yield from _answers(decision)
+    for step in decision.steps:
+        if step.what == "collateral":
+            yield "collateral", screen.text(f"changed beside the target: {step.detail}", "bold red")
     if decision.model_version:
         yield "model", screen.text(f"order {decision.model_version} on {decision.provider.removesuffix('ExecutionProvider')}")
     yield "incident", screen.text(decision.incident_id)
+
+
+def _answers(decision: decision_pb2.Decision) -> Iterable[tuple[str, Text]]:
+    """Say who is asked, how long they have, what they would type, and what people thought of it."""
+    if decision.HasField("approval_remaining_s"):
+        left = duration(decision.approval_remaining_s)
+        yield "asks", screen.text(f"a person, for {left} more: orderctl approve {decision.id}", "bold yellow")
+        yield "", screen.text(f"or no: orderctl reject {decision.id} --why ...", "yellow")
+    for rating in decision.ratings:
+        words = f"{'good' if rating.good else 'bad'}, says {rating.by}" + (f": {rating.note}" if rating.note else "")
+        yield "rated", screen.text(words, "green" if rating.good else "bold red")
+
+
+def _verdict(candidate: decision_pb2.Candidate, chosen: bool) -> str:
+    """Return why a candidate was not taken: its own precondition, or what the guard said."""
+    if candidate.refused_because:
+        return f"not usable: {candidate.refused_because}"
+    if candidate.reason and candidate.reason not in {"allowed", "approved", "by_hand"}:
+        return f"refused, {candidate.reason}" + (f": {candidate.detail}" if candidate.detail else "")
+    return "chosen" if chosen else "usable"
 
 
 def _considered(decision: decision_pb2.Decision) -> Table:
     grid = screen.table("RUNG", "REPAIR", "VERDICT", wrap="VERDICT")
     for candidate in decision.candidates:
         chosen = candidate.repair == decision.repair
-        verdict = "chosen" if chosen else "usable"
-        if candidate.refused_because:
-            verdict = f"not usable: {candidate.refused_because}"
+        verdict = _verdict(candidate, chosen)
         grid.add_row(
             str(candidate.rung),
             screen.text(candidate.repair, "bold" if chosen else ""),

@@ -2,23 +2,26 @@
 
 import os
 import sys
-from collections.abc import Generator
-from contextlib import contextmanager
+import time
+from collections.abc import Iterable
 from typing import Annotated, Final
 
 import typer
 from rich.console import Console
 
 import orderd
-from orderd.ctl import screen
-from orderd.ctl.client import TLS, Client, CtlError, Exit, connect
+from orderd.ctl import orders, questions, screen
+from orderd.ctl.client import TLS, CtlError, Exit
+from orderd.ctl.common import Json, Target, orderd_of, seconds, target
 from orderd.ctl.decision_pages import decision_page, decisions_page, watch_line
 from orderd.ctl.enrol import enrol
 from orderd.ctl.model import model_app
 from orderd.ctl.status_page import status_page
-from orderd.ctl.words import clean, duration, entity_name, parse_duration, parse_target
-from orderd.domain.faults import Entity, Failure
-from orderd.domain.values import Action
+from orderd.ctl.words import clean, duration, entity_name
+from orderd.domain.faults import Failure
+from orderd.domain.values import Action, IncidentState, Reason
+from orderd.v1 import decision_pb2
+from orderd.wire import entity_to_wire
 
 DEFAULT_SOCKET: Final = "/run/orderd/orderd.sock"
 _EPILOG: Final = (
@@ -32,21 +35,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-Json = Annotated[bool, typer.Option("--json", help="Print proto JSON for programs.")]
-Target = Annotated[str, typer.Argument(metavar="UNIT", help="nginx, nginx.service, /var, or kind:key.")]
-
-
-@contextmanager
-def _orderd(context: typer.Context) -> Generator[Client]:
-    with connect(context.obj) as client:
-        yield client
-
-
-def _target(text: str) -> Entity:
-    try:
-        return parse_target(text)
-    except ValueError as error:
-        raise CtlError(Exit.USAGE, f"UNIT: {error}") from error
 
 
 def _version(wanted: bool) -> None:
@@ -69,14 +57,12 @@ def root(
     context.obj = f"{TLS}{host}" if host else socket
 
 
-app.command()(enrol)
-app.add_typer(model_app, name="model")
 
 
 @app.command()
 def status(context: typer.Context, json: Json = False) -> None:
     """Show the host as orderd sees it: verdict, model, what is degraded, holds, everything watched."""
-    with _orderd(context) as client:
+    with orderd_of(context) as client:
         found = client.status()
     if json:
         screen.print_json(screen.as_dict(found))
@@ -90,17 +76,31 @@ def decisions(
     count: Annotated[int, typer.Option("-n", "--count", min=1, max=10_000, help="At most this many.")] = 20,
     failure: Annotated[Failure | None, typer.Option(help="Only of this failure class.")] = None,
     action: Annotated[Action | None, typer.Option(help="Only of this action.")] = None,
+    *,
+    unit: Annotated[str, typer.Option("--on", metavar="UNIT", help="Only of this unit, mount, or kind:key.")] = "",
+    state: Annotated[IncidentState | None, typer.Option(help="Only of incidents in this state.")] = None,
+    reason: Annotated[Reason | None, typer.Option(help="Only of this reason code.")] = None,
+    since: Annotated[str, typer.Option("--since", metavar="DURATION", help="Only of the last 90s, 2m, 1h, 1d.")] = "",
+    before: Annotated[str, typer.Option("--before", metavar="DURATION", help="Only of before then: 90s, 2m, 1h, 1d ago.")] = "",
     json: Json = False,
 ) -> None:
     """List decisions, newest first."""
-    with _orderd(context) as client:
-        found = client.decisions(count, failure or "", action or "")
+    filters: dict[str, object] = {"failure": failure or "", "action": action or "", "state": state or "", "reason": reason or ""}
+    if unit:
+        filters["entity"] = entity_to_wire(target(unit))
+    filters |= {"since_utc_ns": _ago(since, "--since"), "until_utc_ns": _ago(before, "--before")}
+    with orderd_of(context) as client:
+        found = client.decisions(count, **filters)
     if json:
         screen.print_json({"decisions": [screen.as_dict(decision) for decision in found]})
     elif found:
         screen.console().print(decisions_page(found))
     else:
-        screen.console().print("No decisions" + (" of that kind." if failure or action else " yet: nothing has failed."))
+        screen.console().print("No decisions" + (" of that kind." if any(filters.values()) else " yet: nothing has failed."))
+
+
+def _ago(text: str, option: str) -> int:
+    return time.time_ns() - int(seconds(text, option) * 1e9) if text else 0
 
 
 @app.command()
@@ -110,7 +110,7 @@ def show(
     json: Json = False,
 ) -> None:
     """Show one decision: why, what else was considered, what happened when."""
-    with _orderd(context) as client:
+    with orderd_of(context) as client:
         found = client.decision(decision_id)
     if json:
         screen.print_json(screen.as_dict(found))
@@ -122,24 +122,25 @@ def show(
 def watch(
     context: typer.Context,
     failure: Annotated[Failure | None, typer.Option(help="Only of this failure class.")] = None,
+    after: Annotated[str, typer.Option("--after", metavar="TOKEN", help="Go on after a change: its resumeToken in --json.")] = "",
     json: Json = False,
 ) -> None:
     """Print a line for every change of a decision until Ctrl-C."""
     try:
-        with _orderd(context) as client:
-            _print_changes(client, failure or "", json)
+        with orderd_of(context) as client:
+            _print_changes(client.watch(failure or "", after), json)
     except KeyboardInterrupt:
         return
     raise CtlError(Exit.NOT_RUNNING, "orderd has stopped")
 
 
-def _print_changes(client: Client, failure: str, json: bool) -> None:
+def _print_changes(changes: Iterable[decision_pb2.WatchDecisionsResponse], json: bool) -> None:
     terminal = screen.console()
-    for decision in client.watch(failure):
+    for change in changes:
         if json:
-            screen.print_json(screen.as_dict(decision), one_line=True)
+            screen.print_json(screen.as_dict(change.decision) | {"resumeToken": change.resume_token}, one_line=True)
         else:
-            terminal.print(watch_line(decision), soft_wrap=True)
+            terminal.print(watch_line(change.decision), soft_wrap=True)
             sys.stdout.flush()
 
 
@@ -152,12 +153,9 @@ def hold(
     json: Json = False,
 ) -> None:
     """Announce that a unit is changed on purpose: orderd leaves it alone until then."""
-    try:
-        seconds = parse_duration(duration_text)
-    except ValueError as error:
-        raise CtlError(Exit.USAGE, f"--for: {error}") from error
-    with _orderd(context) as client:
-        placed = client.hold(_target(unit), seconds, why)
+    duration_s = seconds(duration_text)
+    with orderd_of(context) as client:
+        placed = client.hold(target(unit), duration_s, why)
     if json:
         screen.print_json(screen.as_dict(placed))
     else:
@@ -170,13 +168,19 @@ def hold(
 @app.command()
 def release(context: typer.Context, unit: Target, json: Json = False) -> None:
     """End a hold early."""
-    entity = _target(unit)
-    with _orderd(context) as client:
+    entity = target(unit)
+    with orderd_of(context) as client:
         client.release(entity)
     if json:
         screen.print_json({})
     else:
         screen.console().print(f"{entity_name(entity.kind, entity.key)} is no longer held")
+
+
+questions.register(app)
+orders.register(app)
+app.command()(enrol)
+app.add_typer(model_app, name="model")
 
 
 def main() -> None:

@@ -13,6 +13,10 @@ from orderd.v1 import host_pb2
 _KIND_ORDER: Final = ("unit", "mount", "resolver", "clock", "process")
 
 
+_IDENTITY_LOW_S: Final = 6 * 3600.0
+"""Certificates last a day and are renewed at half of it."""
+
+
 def _percent(value: float) -> str:
     return f"{value * 100:.0f} %"
 
@@ -66,6 +70,8 @@ def _headline(status: host_pb2.GetStatusResponse) -> Text:
     verdict, style = "in order", "bold green"
     if failing or status.open_incidents:
         verdict, style = f"{failing} failing, {_incidents(status.open_incidents)}", "bold red"
+    elif status.HasField("pause"):
+        verdict, style = "in order, repairs are paused", "bold yellow"
     elif status.degraded:
         verdict, style = "in order, orderd degraded", "bold yellow"
     tail = f"   {status.mode}   up {duration(status.uptime_s)}   orderd {status.version}"
@@ -84,12 +90,43 @@ def _facts(status: host_pb2.GetStatusResponse) -> Iterable[tuple[str, Text]]:
     yield "repairs", screen.text(f"{len(status.repairs)} serve", "" if status.repairs else "yellow")
     if status.telemetry_sent or status.telemetry_waiting:
         yield "trainer", screen.text(f"{status.telemetry_sent} samples sent, {status.telemetry_waiting} waiting")
+    if status.budget:
+        yield "budget", screen.text(status.budget)
+    if status.identity:
+        left = status.identity_remaining_s
+        yield (
+            "identity",
+            screen.text(f"{status.identity}, for {duration(left)} more", "" if left > _IDENTITY_LOW_S else "bold red"),
+        )
+    yield from _orders(status)
+    if status.reasons:
+        said = sorted(status.reasons.items(), key=lambda item: (-item[1], item[0]))
+        yield "decisions", screen.text(", ".join(f"{count} {reason}" for reason, count in said))
     for sentence in status.degraded:
         yield "degraded", screen.text(sentence, "yellow")
+
+
+def _orders(status: host_pb2.GetStatusResponse) -> Iterable[tuple[str, Text]]:
+    """Say what people told orderd and what it asks of them, the most urgent first."""
+    if status.HasField("pause"):
+        pause = status.pause
+        until = f"for {duration(pause.remaining_s)} more" if pause.remaining_s else "until orderctl resume"
+        yield "paused", screen.text(f"nothing is repaired {until}, by {pause.by}: {pause.why}", "bold yellow")
+    for ask in status.approvals:
+        what = f"{ask.repair} on {entity_name(ask.entity.kind, ask.entity.key)} ({ask.failure})"
+        words = f"{what}, for {duration(ask.remaining_s)} more: orderctl approve {ask.decision_id}"
+        yield "asks", screen.text(words, "bold yellow")
+    if status.open_tickets:
+        yield "tickets", screen.text(f"{status.open_tickets} open: orderctl tickets", "yellow")
+    for denial in status.denials:
+        name = entity_name(denial.entity.kind, denial.entity.key)
+        words = f"{denial.repair} is not used on {name}: {denial.why}; orderctl allow {denial.repair} {name} --why ..."
+        yield "denied", screen.text(words, "yellow")
+    for sentence in status.changes:
+        yield "change", screen.text(sentence, "yellow")
     for hold in status.holds:
-        words = (
-            f"{entity_name(hold.entity.kind, hold.entity.key)} for {duration(hold.remaining_s)} more, by {hold.by}: {hold.why}"
-        )
+        seen = "seen, not announced" if hold.seen else f"by {hold.by}"
+        words = f"{entity_name(hold.entity.kind, hold.entity.key)} for {duration(hold.remaining_s)} more, {seen}: {hold.why}"
         yield "hold", screen.text(words)
 
 

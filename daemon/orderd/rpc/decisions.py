@@ -94,13 +94,13 @@ class DecisionServicer:
         failure = checks.one_of(Failure, request.failure, "failure")
         after = await self._resumed(request.resume_after)
         self._feed.check_room()
+        # Whoever has seen the initial metadata knows that nothing is missed from here on.
+        await call.context.send_initial_metadata(((RESUME_METADATA, tokens.resume_token(after, "")),))
         async for change in self._missed(after):
             after = change.number
             if failure in {"", change.failure}:
                 yield change.response
         with self._feed.watch(after) as watcher:
-            # The client that has seen the initial metadata, or anything at all, knows that it misses nothing from here on.
-            await call.context.send_initial_metadata(((RESUME_METADATA, tokens.resume_token(after, "")),))
             while (change := await watcher.queue.get()) is not None:
                 if failure in {"", change.failure}:
                     yield change.response
@@ -196,7 +196,7 @@ class DecisionServicer:
         fitting = self._journal.find(part, _EXAMPLES + 1)
         if len(fitting) > 1:
             some = ", ".join(fitting[:_EXAMPLES]) + (", ..." if len(fitting) > _EXAMPLES else "")
-            msg = f"id = {part!r}: several decisions fit, {some}: write more of it"
+            msg = f"id = {part!r}: several decisions fit, {some}: write more of the id"
             raise ValueError(msg)
         record = self._journal.get(fitting[0]) if fitting else None
         if record is None:
