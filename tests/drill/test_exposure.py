@@ -46,7 +46,7 @@ def test_nothing_gives_up_starting(host):
 
 
 def test_callers_are_still_known_by_their_uid(host):
-    """Orderd is in no user namespace of its own: with one, every caller would seem to be nobody."""
+    """No user namespace of its own for orderd: with one, every caller would seem to be nobody."""
     assert shell(host, "systemctl show orderd.service -P PrivateUsers").strip() == "no"
 
 
@@ -65,7 +65,7 @@ def _orderctl(host, *words):
 
 
 def test_a_signed_model_is_installed_and_rolled_back_by_orderctl(host, tmp_path):
-    """The fleet owner's next model decides at once and after a restart of orderd-infer; an unsigned one is refused; one goes back."""
+    """The owner's next model decides at once and after a restart of orderd-infer; an unsigned one is refused; one goes back."""
     folder = Path(shutil.copytree(ROOT / "models" / "order" / "0.1.0", tmp_path / "m"))
     signed = sign_model(folder, DRILL_BUNDLE_DIR / "keys" / "models.pem", serial=2_000_000_000)
     for file in ("manifest.json", "manifest.sig", "model.onnx"):

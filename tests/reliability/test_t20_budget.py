@@ -23,15 +23,14 @@ SECONDS = 60
 
 
 def test_all_four_programs_at_rest_are_within_the_budget(measured):
-    """At rest, with five services, their probes, a mount and the resolver: at most 1 % of a core and 150 MB, children included."""
+    """With five services, their probes, a mount and the resolver: at most 1 % of a core and 150 MB, children included."""
     command = [sys.executable, str(BENCH), "--settle", str(SETTLE_S), "--seconds", str(SECONDS), "--json"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=500, check=False)
     assert done.stdout.strip(), done.stderr[-2000:]
     found = json.loads(done.stdout.strip().splitlines()[-1])
     cpu, size = found["total"]["cpu_percent"], found["total"]["pss_mib"] * (1 << 20)
-    parts = ", ".join(
-        f"{name.removesuffix('.service')} {row['cpu_percent']:g} % {row['pss_mib']:g} MiB" for name, row in found["units"].items()
-    )
+    units = {name.removesuffix(".service"): row for name, row in found["units"].items()}
+    parts = ", ".join(f"{name} {row['cpu_percent']:g} % {row['pss_mib']:g} MiB" for name, row in units.items())
     measured(
         figure=f"{cpu:.2f} % of a core, {size / 1e6:.1f} MB ({parts}; load average {found['load']:.1f})",
         limit="<= 1 % of a core, <= 150 MB",

@@ -149,11 +149,13 @@ class ModelStore:
         Raises:
             TrustError: the version floor is damaged.
         """
-        folders = [Path(self._config.model_dir), *(self._directory / name for name in self._targets())]
+        folders = [*(self._directory / name for name in self._targets()), Path(self._config.model_dir)]
         info = self._asks.info
-        heads = {head.sha256: head for head in map(_head, folders) if head is not None}
-        rows = sorted(heads.values(), key=lambda head: head.serial, reverse=True)
-        marked = tuple((head, info.loaded and head.sha256 == info.sha256) for head in rows)
+        heads = list(dict.fromkeys(head for head in map(_head, folders) if head is not None))
+        # One model may be installed twice, signed anew: the first of them, which the link names, is the one that decides.
+        decides = next((head for head in heads if info.loaded and head.sha256 == info.sha256), None)
+        rows = sorted(heads, key=lambda head: head.serial, reverse=True)
+        marked = tuple((head, head == decides) for head in rows)
         return StoreStatus(installed=marked, least=Floor(Path(self._config.floor)).read().least)
 
     def stage(self) -> Staging:
