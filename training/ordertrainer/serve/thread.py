@@ -5,18 +5,21 @@ import signal
 import threading
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Self
+from typing import Final, Self
 
+from ordertrainer.serve.door import Tls
 from ordertrainer.serve.server import TrainerServer
 from ordertrainer.serve.service import Ingested
+
+_TLS: Final = Tls()
 
 
 class TrainerThread:
     """A running `TrainerServer`; leaving its ``with`` block stops it and compacts everything."""
 
-    def __init__(self, root: Path, listen: str | Sequence[str], *, insecure: bool = False) -> None:
+    def __init__(self, root: Path, listen: str | Sequence[str], *, insecure: bool = False, tls: Tls = _TLS) -> None:
         """Prepare; see `TrainerServer`."""
-        self._server = TrainerServer(root, listen, insecure=insecure)
+        self._server = TrainerServer(root, listen, insecure=insecure, tls=tls)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="trainer", daemon=True)
 
