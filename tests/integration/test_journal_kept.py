@@ -123,12 +123,16 @@ def test_evidence_is_recorded_with_its_decision_and_read_back_equal(journal, mak
 
 
 def test_a_decision_and_its_evidence_are_one_transaction(journal, make_decision):
-    """A decision that is refused leaves no evidence behind."""
+    """A decision that is refused leaves no evidence behind, evidence that is refused no decision."""
     decision = make_decision()
     journal.record(decision, make_evidence(decision))
     with pytest.raises(JournalError):
         journal.record(make_decision(detail="another"), make_evidence(decision, facts=b"{}"))
     assert journal.evidence(decision.decision_id) == make_evidence(decision)
+    second = make_decision(2)
+    with pytest.raises(JournalError):
+        journal.record(second, make_evidence(second, facts=None))
+    assert journal.get(second.decision_id) is None
 
 
 def test_a_window_that_is_too_large_is_left_out(journal, make_decision):
