@@ -12,8 +12,6 @@ import tomllib
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
-import pytest
-
 sys.path.insert(0, str(Path(__file__).parent))
 import simlives
 import simworld
@@ -46,9 +44,20 @@ def _told(failed: list[tuple[int, list[str]]]) -> str:
     )
 
 
-@pytest.mark.skipif(bool(ONE), reason="one seed is run alone")
-def test_no_seed_loses_or_repeats_or_forgets_anything(measured, size):
+def _alone(seed: int, tmp_path: Path) -> None:
+    """Run one seed in this process, with everything it logs."""
+    simlives.make_template(tmp_path / "template.sqlite")
+    folder = tmp_path / "world"
+    folder.mkdir()
+    wrong, did = simlives.simulate(seed, folder, tmp_path / "template.sqlite")
+    assert not wrong, "\n".join([str(did), *wrong])
+
+
+def test_no_seed_loses_or_repeats_or_forgets_anything(measured, size, tmp_path):
     """Through kills and power cuts nothing acknowledged is lost, no repair runs twice or unrecorded, each incident ends once."""
+    if ONE:
+        _alone(int(ONE), tmp_path)
+        return
     regressions = tomllib.loads(SEEDS.read_text())["seeds"]
     seeds = list(dict.fromkeys([*regressions, *range(size(2_000, 1_000_000))]))
     failed, did, seconds = _all(seeds)
@@ -61,13 +70,3 @@ def test_no_seed_loses_or_repeats_or_forgets_anything(measured, size):
     assert not failed, _told(failed)
     assert did["repairs"] > len(seeds) / 2
     assert did["failed writes"] > len(seeds)
-
-
-@pytest.mark.skipif(not ONE, reason="ORDERD_SEED names no seed")
-def test_one_seed_alone(tmp_path):
-    """The seed of ORDERD_SEED, in this process, with everything it logged."""
-    simlives.make_template(tmp_path / "template.sqlite")
-    folder = tmp_path / "world"
-    folder.mkdir()
-    wrong, did = simlives.simulate(int(ONE), folder, tmp_path / "template.sqlite")
-    assert not wrong, "\n".join([str(did), *wrong])
