@@ -246,6 +246,7 @@ def test_somebody_who_is_logged_in_and_does_nothing_explains_nothing(seen):
     with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as idle:
         time.sleep(12)
         for _ in range(5):
+            seen.drain()
             seen.sh("systemctl stop drill-worker")
             seen.never(about("drill-worker.service"), 0.5)
             seen.sh("systemctl reset-failed drill-worker; systemctl start drill-worker")
