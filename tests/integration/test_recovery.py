@@ -72,9 +72,11 @@ async def test_a_kill_after_every_restart_still_ends_the_incident_once(killed):
     for _ in range(5):
         await killed.restart()
         await killed.ticks(1)
-    await killed.ticks(40)
+    killed.executor.wait_for = None
+    await killed.ticks(80)
     first, *_, last = killed.records()
-    assert killed.playbooks == ["service_start"]
+    ids = [request.repair_id for request in killed.executor.requests]
+    assert len(ids) == len(set(ids)) <= 2
     assert [step.what for step in first.steps].count("unverified") == 1
     assert last.state is IncidentState.ESCALATED
     assert killed.journal.unfinished() == []

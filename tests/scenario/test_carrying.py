@@ -2,7 +2,7 @@
 
 import asyncio
 
-from fakes import DATA, DOWN, FULL, NGINX, REDIS, ROOMY, RUNNING
+from fakes import DATA, DOWN, FULL, HUNG, NGINX, REDIS, ROOMY, RUNNING
 from orderd.domain.inventory import Inventory
 from orderd.domain.standing import Lease
 from orderd.domain.values import Action, Hold, IncidentState, Reason
@@ -96,7 +96,33 @@ async def test_a_repair_that_broke_off_gets_little_patience(scene):
     scene.executor.before_run = dies
     scene.host.state[NGINX] = dict(DOWN)
     await scene.ticks(12)
+    assert scene.words(0) == ["intent", "finished", "unverified"]
+
+
+async def test_a_repair_that_was_cut_off_gets_one_more_chance_when_twice_does_no_harm(scene):
+    """Its contract says idempotent: a second decision after the cooldown; a third time nobody tries."""
+
+    def dies(_request):
+        raise ExecutorError("killed")
+
+    scene.executor.before_run = dies
+    scene.host.state[NGINX] = dict(DOWN)
+    await scene.ticks(80)
+    assert scene.playbooks == ["service_start"] * 2
+    assert len({request.repair_id for request in scene.executor.requests}) == 2
     assert scene.decisions[-1].reason is Reason.LADDER_EXHAUSTED
+
+
+async def test_a_repair_that_was_cut_off_is_not_repeated_when_twice_is_not_once(scene):
+    """Killing a service a second time is another repair: the ladder goes on instead."""
+
+    def dies(_request):
+        raise ExecutorError("killed")
+
+    scene.executor.before_run = dies
+    scene.host.state[NGINX] = dict(HUNG)
+    await scene.ticks(80)
+    assert scene.playbooks == ["service_kill_and_restart"]
 
 
 async def test_an_undo_that_fails_says_so(scene):

@@ -90,7 +90,6 @@ async def test_an_interrupted_repair_without_an_undo_says_why_there_is_none(scen
     await scene.ticks(20)
     steps = scene.journal.records[scene.decisions[0].decision_id].steps
     assert "no undo: the configuration declares that the service runs" in steps[-1].detail
-    assert scene.decisions[-1].reason is Reason.LADDER_EXHAUSTED
 
 
 async def test_an_undo_that_was_interrupted_is_asked_for_once_more(scene):

@@ -114,6 +114,7 @@ class Carrier:
         incident.verification = Verification(
             verify=_patience(repair.verify, attempt.outcome), target=decision.diagnosis.entity, started=attempt.ended
         )
+        incident.interrupted = attempt.outcome is RepairOutcome.INTERRUPTED
         incident.state = IncidentState.VERIFYING
         self._parts.sampler.focus(incident.entity)
 
@@ -211,7 +212,8 @@ class Carrier:
         why = "" if undo else f"; no undo: {repair.undo_none_why if repair else 'the repair is no longer catalogued'}"
         self._book.append(self._core.step(decision, "unverified", f"not healthy in time: {unmet}{why}", IncidentState.DIAGNOSED))
         incident.verification, incident.state = None, IncidentState.DIAGNOSED
-        self._tell(incident, decision, self._memory.ended(decision.decision_id, Ending.UNVERIFIED, now))
+        ending = Ending.INTERRUPTED if incident.may_try_again(repair) else Ending.UNVERIFIED
+        self._tell(incident, decision, self._memory.ended(decision.decision_id, ending, now))
         if repair is not None and undo:
             incident.state = IncidentState.REPAIRING
             self._memory.undoing(decision.decision_id)

@@ -7,6 +7,7 @@ from typing import Final
 from orderd.domain.clock import Instant
 from orderd.domain.faults import Entity, Failure
 from orderd.domain.inventory import Inventory
+from orderd.domain.repairs import Repair
 from orderd.domain.values import Action, Decision, Diagnosis, IncidentState, Reason
 from orderd.verification import Verification
 
@@ -40,6 +41,8 @@ class Incident:
         not_before: monotonic nanoseconds before which the executor is not asked again.
         before: what was there before the repair, None when it was compared already or not taken.
         comparing: it is being compared with what is there now.
+        interrupted: nobody knows whether the repair that is being verified ran to its end.
+        again: repairs that got a second chance because they were interrupted.
         wrong: what the repair changed that it must not; empty for nothing.
     """
 
@@ -56,6 +59,8 @@ class Incident:
     not_before: int = 0
     before: Inventory | None = None
     comparing: bool = False
+    interrupted: bool = False
+    again: set[str] = field(default_factory=set[str])
     wrong: str = ""
 
     @property
@@ -87,6 +92,16 @@ class Incident:
         self.not_before = now.mono_ns + int(2**self.refusals * 1e9)
         self.refusals += 1
         self.state = IncidentState.WAITING
+
+    def may_try_again(self, repair: Repair | None) -> bool:
+        """Give a repair back its rung, once, when it was cut off and its contract says that twice changes nothing more."""
+        again = (
+            repair is not None and self.interrupted and repair.idempotent and not repair.undo and repair.name not in self.again
+        )
+        if again and repair is not None and repair.name in self.tried:
+            self.tried.remove(repair.name)
+            self.again.add(repair.name)
+        return again
 
     def may_be_a_cause(self, now: Instant) -> bool:
         """Tell whether consequences wait for this incident: not for ever for one that nobody repairs."""
