@@ -10,6 +10,8 @@ from orderd.wire.scalars import member
 
 WHY_MAX: Final = 500
 """Characters of a reason; bounds what an order keeps in memory."""
+DURATION_S_MAX: Final = 315_360_000.0
+"""Ten years; what a hold or a pause may last is decided by decision.hold_max_s, this only keeps arithmetic whole."""
 PAGE_DEFAULT: Final = 50
 PAGE_MAX: Final = 500
 SIGNALS_DEFAULT: Final = 8
@@ -43,8 +45,8 @@ def duration(duration_s: float, *, zero: bool = False) -> float:
     """
     if zero and duration_s == 0:
         return 0.0
-    if not (math.isfinite(duration_s) and duration_s > 0):
-        msg = f"duration_s = {duration_s:g}: must be positive"
+    if not (math.isfinite(duration_s) and 0 < duration_s <= DURATION_S_MAX):
+        msg = f"duration_s = {duration_s:g}: must be positive, and less than ten years"
         raise ValueError(msg)
     return duration_s
 
