@@ -14,8 +14,9 @@ import orderd
 from orderd.catalogue import Catalogue, load_repairs
 from orderd.config import Config
 from orderd.decision import GuardMemory
-from orderd.domain.clock import Clock, SystemClock
+from orderd.domain.clock import Clock, Instant, SystemClock
 from orderd.domain.peers import host_id
+from orderd.domain.values import Action
 from orderd.errors import CatalogueError, JournalError
 from orderd.executor.client import ExecutorClient
 from orderd.executor.notify import notify
@@ -42,6 +43,7 @@ log = logging.getLogger(__name__)
 
 _MACHINE_ID: Final = Path("/etc/machine-id")
 _BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
+_HOUR_NS: Final = 3600 * 10**9
 _LOOK_S: Final = 5.0
 _RETAIN_S: Final = 60.0
 _RETAIN_PAUSE_S: Final = 0.05
@@ -97,6 +99,13 @@ async def _run(config: Config, clock: Clock, catalogue: Catalogue, journal: Jour
         await rooms.close()
 
 
+def _repaired_lately(journal: Journal, now: Instant) -> list[Instant]:
+    """Return when the repairs of the last hour began, so that a restart gives the host no fresh allowance without the trainer."""
+    records = journal.page(100, action=Action.REPAIR, since_utc_ns=now.utc_ns - _HOUR_NS)
+    ages = (now.utc_ns - record.decision.at.utc_ns for record in records)
+    return [Instant(mono_ns=now.mono_ns - age, utc_ns=now.utc_ns - age) for age in ages if age >= 0]
+
+
 class _Rooms:
     """Every room of orderd, built from the configuration."""
 
@@ -111,6 +120,7 @@ class _Rooms:
         line = Line(config.telemetry, self.keeper)
         self.uplink = Uplink(config.telemetry, host, clock, line=line)
         self.budget = Budget(config.fleet, config.telemetry, host, channel=line.open, clock=clock)
+        self.budget.restore(_repaired_lately(journal, clock.now()))
         self.notifier = Notifier(config.notify, journal.kept, socket.gethostname(), clock)
         self.hub = DecisionHub(config.rpc.watchers_max)
         ids = DecisionIds(clock, after=journal.newest_id())
