@@ -94,15 +94,15 @@ class JournalReader:
             return []
         tail = part[: -_TAIL_DIGITS - 1 : -1]
         queries = (
-            ("decision_id = @part", "decision_id"),
-            ("decision_id > @part AND decision_id < @part || @last", "decision_id"),
-            (f"({_TAIL}) >= @tail AND ({_TAIL}) < @tail || @last AND substr(decision_id, -length(@part)) = @part", "number DESC"),
+            "decision_id = @part",
+            "decision_id > @part AND decision_id < @part || @last",
+            f"({_TAIL}) >= @tail AND ({_TAIL}) < @tail || @last AND substr(decision_id, -length(@part)) = @part",
         )
         named = {"part": part, "tail": tail, "last": _AFTER_ALL, "limit": limit}
         found: dict[str, None] = {}
         with self._lock, journal_errors(self._path, "read it"):
-            for where, order in queries:
-                query = f"SELECT decision_id FROM decisions WHERE {where} ORDER BY {order} LIMIT @limit"  # noqa: S608 - fixed text
+            for where in queries:
+                query = f"SELECT decision_id FROM decisions WHERE {where} LIMIT @limit"  # noqa: S608 - fixed text
                 found |= dict.fromkeys(row[0] for row in self._connection.execute(query, named))
                 if part in found:
                     return [part]
