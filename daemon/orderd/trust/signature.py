@@ -56,11 +56,15 @@ def decode_signature(raw: bytes, where: str) -> Signature:
         where: its path, for messages.
 
     Raises:
-        TrustError: it is too long or no signature.
+        TrustError: it is too long, no signature, or not spelled as ``encode_signature`` does.
     """
     if len(raw) > SIGNATURE_FILE_BYTES_MAX:
         raise TrustError(f"{where}: {len(raw)} bytes; a signature has at most {SIGNATURE_FILE_BYTES_MAX}")
     try:
-        return msgspec.json.decode(raw, type=Signature)
+        signature = msgspec.json.decode(raw, type=Signature)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise TrustError(f"{where}: no signature: {error}") from error
+    if encode_signature(signature) != raw:
+        # Base64 and JSON have several spellings of one value; one signature has one file.
+        raise TrustError(f"{where}: no signature as orderd writes it")
+    return signature
