@@ -33,6 +33,8 @@ _log = logging.getLogger(__name__)
 LOOK_EVERY_S: Final = 1.0
 LOOK_AGAIN_S: Final = 0.02
 """Processes are looked at no more often than this, however much systemd has to tell."""
+PRESUMED_S: Final = 90.0
+"""A stop that takes longer than systemd's own default has another cause than who was at a terminal when it began."""
 _SEEN_MAX: Final = 256
 # Properties by which a unit that was named pulls others down with it.
 _BOUND_BY: Final = ("PartOf", "BindsTo", "Requires", "Requisite")
@@ -107,6 +109,7 @@ class ChangeWatch:
         self._seen: OrderedDict[tuple[int, int], None] = OrderedDict()
         self._jobs: set[str] = set()
         self._leaving: set[str] = set()
+        self._job_of: dict[str, int] = {}
         self._explained: set[str] = set()
         self._state: dict[str, str] = {}
         self._presumed: dict[str, tuple[Person, Instant]] = {}
@@ -189,11 +192,14 @@ class ChangeWatch:
         self._lasting[key] = replace(known, change=replace(change, since=known.change.since, until=until))
 
     def _on_announcement(self, unit: str, changed: Mapping[str, Any]) -> None:
-        has_job = (changed.get("Job") or (0,))[0] != 0
+        job = int((changed.get("Job") or (0,))[0])
+        has_job = job != 0
         if unit and has_job:
             self._jobs.add(unit)
-            if _UP & {self._state.get(unit), changed.get("ActiveState")}:
+            # A start's job is still there when the unit is up already: only a job that is new to a unit that is up can end it.
+            if job != self._job_of.get(unit) and self._state.get(unit, changed.get("ActiveState")) in _UP:
                 self._leaving.add(unit)
+            self._job_of[unit] = job
         if unit and (state := changed.get("ActiveState")):
             self._moved(unit, state)
         if not unit or has_job or "UnitFileState" in changed or changed.get("ActiveState") in _DOWN:
@@ -207,7 +213,9 @@ class ChangeWatch:
         if state == "failed" or (state == "active" and before != "active"):
             self._presumed.pop(unit, None)
         elif state == "inactive" and unit in self._presumed:
-            self._presume(unit, *self._presumed.pop(unit))
+            person, since = self._presumed.pop(unit)
+            if self._clock.now().seconds_since(since) < PRESUMED_S:
+                self._presume(unit, person, since)
 
     def _presume(self, unit: str, person: Person, since: Instant) -> None:
         command = Command(verb="stop", aim=Aim.HALT, units=(unit,), words=f"stopped {unit}, presumably")

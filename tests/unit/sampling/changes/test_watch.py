@@ -209,3 +209,18 @@ async def test_a_marker_that_is_no_file_neither_counts_nor_hangs(host, watch, tm
     (folder / "link").symlink_to("/etc/hostname")
     (folder / "folder").mkdir()
     assert watch.current() == ()
+
+
+async def test_the_end_of_a_start_is_no_beginning_of_a_stop(host, watch, manual_clock):
+    """A start's job is told once more when the unit is up; whoever was at a terminal then did not stop it later."""
+    host.recent = ALICE
+    host.announce(NGINX, ActiveState="inactive", Job=(0, "/"))
+    host.announce(NGINX, ActiveState="inactive", Job=(7, "/job/7"))
+    host.announce(NGINX, ActiveState="active", Job=(7, "/job/7"))
+    host.announce(NGINX, ActiveState="active", Job=(0, "/"))
+    watch.current()
+    host.recent = None
+    manual_clock.advance(20)
+    host.announce(NGINX, ActiveState="active", Job=(9, "/job/9"))
+    host.announce(NGINX, ActiveState="inactive", Job=(0, "/"))
+    assert watch.current() == ()
