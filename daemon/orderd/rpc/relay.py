@@ -23,6 +23,7 @@ class End(asyncio.BufferedProtocol):
             connected: called once, when the socket is there; nothing is read before ``join``.
         """
         self._connected = connected
+        self._early = b""
         self._other: End | None = None
         self._transport: asyncio.Transport | None = None
         self.closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -45,7 +46,11 @@ class End(asyncio.BufferedProtocol):
 
     def buffer_updated(self, nbytes: int) -> None:  # noqa: D102 - asyncio's
         # A copy: what the other socket does not take at once is kept by its transport, and the buffer is used again.
-        if self._other is not None:
+        if self._other is None:
+            # Before Python 3.11.4 a pause from within connection_made does not take: what comes too early is kept for `join`.
+            self._early += bytes(_BUFFER[:nbytes])
+            self.transport.pause_reading()
+        else:
             self._other.transport.write(bytes(_BUFFER[:nbytes]))
 
     def pause_writing(self) -> None:  # noqa: D102 - asyncio's
@@ -71,5 +76,8 @@ class End(asyncio.BufferedProtocol):
     def hand_to(self, other: "End") -> None:
         """Begin to hand bytes over, one way."""
         self._other = other
+        if self._early:
+            other.transport.write(self._early)
+            self._early = b""
         if not self.transport.is_closing():
             self.transport.resume_reading()
