@@ -200,6 +200,8 @@ class ChangeWatch:
             if job != self._job_of.get(unit) and self._state.get(unit, changed.get("ActiveState")) in _UP:
                 self._leaving.add(unit)
             self._job_of[unit] = job
+        elif "Job" in changed:
+            self._job_of.pop(unit, None)
         if unit and (state := changed.get("ActiveState")):
             self._moved(unit, state)
         if not unit or has_job or "UnitFileState" in changed or changed.get("ActiveState") in _DOWN:
