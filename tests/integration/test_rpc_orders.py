@@ -1,5 +1,6 @@
 """What people tell orderd over its real socket: answers, pause, repairs by hand, tickets, authority; and what happens twice."""
 
+import asyncio
 import os
 import pwd
 
@@ -64,6 +65,11 @@ async def refused(call) -> tuple[str, str, str]:
     info = error_details_pb2.ErrorInfo()
     status.details[0].Unpack(info)
     return caught.value.code().name, info.reason, caught.value.details()
+
+
+async def told(watch) -> decision_pb2.WatchDecisionsResponse:
+    """Return the next change; one that never comes is a failure, not a wait."""
+    return await asyncio.wait_for(watch.read(), 10)
 
 
 @pytest.fixture
@@ -308,19 +314,19 @@ async def test_a_watch_goes_on_across_a_restart_of_orderd(daemon, hub, rpc_journ
     watch = daemon.decisions.WatchDecisions(decision_pb2.WatchDecisionsRequest())
     await watch.initial_metadata()
     hub.publish(rpc_journal.record(first))
-    token = (await watch.read()).resume_token
+    token = (await told(watch)).resume_token
     await daemon.stop()
     rpc_journal.append(make_step(first, IncidentState.RESOLVED, "verified"))
     rpc_journal.record(second)
     await daemon.start()
     again = daemon.decisions.WatchDecisions(decision_pb2.WatchDecisionsRequest(resume_after=token))
-    seen = [await again.read() for _ in range(2)]
+    seen = [await told(again) for _ in range(2)]
     assert [(r.decision.id, r.decision.state) for r in seen] == [
         (first.decision_id, "resolved"),
         (second.decision_id, "repairing"),
     ]
     hub.publish(rpc_journal.record(third))
-    assert (await again.read()).decision.id == third.decision_id
+    assert (await told(again)).decision.id == third.decision_id
     again.cancel()
 
 
@@ -333,7 +339,7 @@ async def test_a_watch_goes_on_that_was_cut_off_before_the_first_change(daemon, 
     watch.cancel()
     rpc_journal.record(make_decision(2))
     again = daemon.decisions.WatchDecisions(decision_pb2.WatchDecisionsRequest(resume_after=token))
-    assert (await again.read()).decision.id == make_decision(2).decision_id
+    assert (await told(again)).decision.id == make_decision(2).decision_id
     again.cancel()
 
 

@@ -13,7 +13,6 @@ from typing import Any, Final
 
 from orderd.catalogue import load_repairs
 from orderd.config import Config, load
-from orderd.config.load import DEFAULT_PATH
 from orderd.ctl.client import CtlError, Exit
 from orderd.domain.repairs import Repair
 from orderd.domain.values import ModelInfo, Scores
@@ -39,21 +38,22 @@ def _answer(folder: Path, packed: bytes) -> dict[str, Any]:
     return json.loads(done.stdout)
 
 
-def _config() -> tuple[Config, dict[str, Repair]]:
+def _read(file: Path) -> tuple[Config, dict[str, Repair]]:
     try:
-        config = load(DEFAULT_PATH) if Path(DEFAULT_PATH).exists() else Config()
+        config = load(file) if file.exists() else Config()
         return config, dict(load_repairs(Path(config.executor.repairs_dir)).repairs)
     except (ConfigError, CatalogueError, OSError) as error:
-        msg = f"--model needs this host's configuration and catalogue: {error}"
+        msg = f"--model decides with the configuration and the catalogue of {file}: {error}"
         raise CtlError(Exit.REFUSED, msg) from error
 
 
-def replay_with(found: decision_pb2.GetDecisionResponse, model: Path) -> decision_pb2.ReplayDecisionResponse:
+def replay_with(found: decision_pb2.GetDecisionResponse, model: Path, config_file: Path) -> decision_pb2.ReplayDecisionResponse:
     """Decide a recorded decision again with a model.
 
     Args:
         found: the decision with its evidence.
         model: a folder that holds model.onnx and manifest.json, or model.onnx in such a folder.
+        config_file: orderd.toml; limits, modes and the catalogue are its.
 
     Raises:
         CtlError: the window was dropped, or the model was refused.
@@ -71,7 +71,7 @@ def replay_with(found: decision_pb2.GetDecisionResponse, model: Path) -> decisio
             raise InferenceError(msg)
         return scores
 
-    config, repairs = _config()
+    config, repairs = _read(config_file)
     info = ModelInfo(loaded=True, version=told["version"], provider=told["provider"])
     bench = Bench(classify=classify, info=info, config=config, repairs=repairs)
     try:

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from orderd.config.load import DEFAULT_PATH
 from orderd.ctl import screen
 from orderd.ctl.answer_pages import explanation_page, replay_page, scorecard_page, tickets_page
 from orderd.ctl.common import DecisionId, Json, orderd_of, show
@@ -30,6 +31,7 @@ def replay(
     model: Annotated[
         Path | None, typer.Option("--model", exists=True, help="Decide with this model (a folder, or its model.onnx) instead.")
     ] = None,
+    config: Annotated[Path, typer.Option("--config", help="With --model: limits, modes and catalogue.")] = DEFAULT_PATH,
     json: Json = False,
 ) -> None:
     """Decide a recorded decision again and show the difference."""
@@ -41,7 +43,7 @@ def replay(
             from orderd.ctl.offline import replay_with  # noqa: PLC0415 - loads the guard, which no other command needs
 
             recorded = client.decisions_call("GetDecision", decision_pb2.GetDecisionRequest(id=found, evidence=True))
-            answer = replay_with(recorded, model)
+            answer = replay_with(recorded, model, config)
     show(answer, replay_page(answer), json=json)
 
 
