@@ -32,6 +32,7 @@ class Trial:
         self.errors = simworld.WRITE_ERRORS[error]
         self.until: float | None = None
         self.silent = 0
+        self.failed_at_start = 0
         self.degraded = False
         self.refused_starts = 0
 
@@ -64,6 +65,7 @@ class Trial:
         raised = self.world.journal.raised
         return [
             *[f"not resumed after {RESUME_S} s: {self.world.loop.journal_error!r}"] * (resumed_s > RESUME_S),
+            *["writes failed for seconds, and it never said so"] * bool(self.outage_s and self._failed() and not self.degraded),
             *[f"{self.silent} of {raised} errors were not said"] * bool(self.silent),
             *[f"still says {self.world.loop.journal_error!r}"] * bool(self.world.loop.journal_error),
             *[f"steps are lost: {self.world.loop.book.lost}"] * bool(self.world.loop.book.lost),
@@ -81,8 +83,13 @@ class Trial:
                 await asyncio.sleep(1.0)
             else:
                 break
+        self.failed_at_start = self.world.disk.failed
         self.world.journal.on_raise = lambda: self.world.vloop.call_soon(self._look)
         self.running = asyncio.ensure_future(self.world.loop.run())
+
+    def _failed(self) -> int:
+        """Return how many operations failed since orderd came up."""
+        return self.world.disk.failed - self.failed_at_start
 
     def _look(self) -> None:
         """Look, as soon as whoever met the error has had its turn, whether orderd says that it is degraded."""
