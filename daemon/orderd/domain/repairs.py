@@ -5,6 +5,7 @@ A contract is parsed from ``contract.yml`` at the boundary (room ``catalogue``) 
 
 import math
 import operator
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -41,6 +42,7 @@ class BlastRadius(StrEnum):
     HOST = "host"
 
 
+_WILD: Final = re.compile(r"[*?\[]")
 _COMPARE: Final[dict[Op, Callable[[float, float], bool]]] = {
     Op.LT: operator.lt,
     Op.LE: operator.le,
@@ -168,4 +170,8 @@ def disjoint(one: Repair, one_target: Entity, other: Repair, other_target: Entit
 def _overlap(one: str, other: str) -> bool:
     if "process" in {one, other}:
         return True
+    if _WILD.search(one) and _WILD.search(other):
+        # What two patterns have in common cannot be told; unless they begin differently, it may be anything.
+        ours, theirs = _WILD.split(one)[0], _WILD.split(other)[0]
+        return ours.startswith(theirs) or theirs.startswith(ours)
     return fnmatchcase(one, other) or fnmatchcase(other, one)

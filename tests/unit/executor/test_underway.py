@@ -1,5 +1,6 @@
 """Which repairs may run side by side, as the executor sees it."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -66,3 +67,20 @@ def test_being_disjoint_goes_both_ways_and_never_to_itself(one, one_target, othe
     a, b = Entity.parse(one_target), Entity.parse(other_target)
     assert disjoint(REPAIRS[one], a, REPAIRS[other], b) == disjoint(REPAIRS[other], b, REPAIRS[one], a)
     assert not disjoint(REPAIRS[one], a, REPAIRS[other], a)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "apart"),
+    [
+        ("file /srv/a/*.log", "file /srv/b/*.log", True),
+        ("file /srv/a*", "file /srv/*b", False),
+        ("file /srv/**", "file /srv/a/*.log", False),
+        ("unit nginx.service", "file /etc/nginx.conf", True),
+        ("process", "unit nginx.service", False),
+    ],
+)
+def test_patterns_that_may_match_the_same_thing_are_not_disjoint(one, other, apart):
+    """Where it cannot be told, two repairs wait for each other."""
+    a = replace(REPAIRS["service_start"], touches=(one,))
+    b = replace(REPAIRS["service_start"], touches=(other,))
+    assert disjoint(a, Entity.parse(TARGETS[0]), b, Entity.parse(TARGETS[1])) is apart

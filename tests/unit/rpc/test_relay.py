@@ -11,8 +11,8 @@ from orderd.rpc.relay import End
 async def ends():
     """Return an end on a socket pair, and the other side of the pair."""
     near, far = socket.socketpair()
-    near.setblocking(False)
-    far.setblocking(False)
+    near.settimeout(0)
+    far.settimeout(0)
     _, end = await asyncio.get_running_loop().create_unix_connection(End, sock=near)
     return end, far
 
