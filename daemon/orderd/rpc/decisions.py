@@ -164,12 +164,16 @@ class DecisionServicer:
         return point.change
 
     async def _missed(self, after: int) -> AsyncGenerator[Change]:
-        """Yield what changed until the feed's own place is reached."""
-        while after < self._feed.newest:
+        """Yield what changed until the journal holds no more, and the feed has handed out no more, than was yielded."""
+        while True:
+            newest = self._feed.newest
             changes = await self._feed.read(after)
             for change in changes:
                 yield change
-            after = changes[-1].number if changes else self._feed.newest
+            # What the feed had handed out but the journal no longer holds has become too old to be kept.
+            after = changes[-1].number if changes else max(after, newest)
+            if not changes and after >= self._feed.newest:
+                return
 
     def _page(self, records: list[DecisionRecord], size: int, filters: str) -> decision_pb2.ListDecisionsResponse:
         response = decision_pb2.ListDecisionsResponse()
