@@ -190,17 +190,20 @@ async def test_one_watcher_too_many_is_refused(decisions, rpc_config):
         watch.cancel()
 
 
+async def watchers_are(server, count: int) -> None:
+    """Wait until so many watch."""
+    async with asyncio.timeout(5):
+        while server.feed.watchers != count:
+            await asyncio.sleep(0.01)
+
+
 async def test_a_watcher_that_left_makes_room(decisions, server):
     """A cancelled watch is forgotten by the server."""
     watch = decisions.WatchDecisions(decision_pb2.WatchDecisionsRequest())
     await watch.initial_metadata()
-    assert server.feed.watchers == 1
+    await watchers_are(server, 1)
     watch.cancel()
-    for _ in range(100):
-        if not server.feed.watchers:
-            break
-        await asyncio.sleep(0.01)
-    assert server.feed.watchers == 0
+    await watchers_are(server, 0)
 
 
 async def test_status_tells_what_the_loop_sees(host):
