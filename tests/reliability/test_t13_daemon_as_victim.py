@@ -169,7 +169,7 @@ def _no_more_processes(host):
 
 @contextlib.contextmanager
 def _full_var(host):
-    shell(host, "mkdir -p /run/spare; mount -t tmpfs -o size=24M spare /run/spare; cp -a /var/lib/orderd/. /run/spare/")
+    shell(host, "mkdir -p /run/spare; mount -t tmpfs -o size=80M spare /run/spare; cp -a /var/lib/orderd/. /run/spare/")
     shell(host, "systemctl stop orderd; chown --reference=/var/lib/orderd /run/spare; mount --bind /run/spare /var/lib/orderd")
     shell(host, "systemctl start orderd; dd if=/dev/zero of=/run/spare/filler bs=64k 2>/dev/null; sync")
     try:
