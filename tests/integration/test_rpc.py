@@ -193,7 +193,7 @@ async def test_one_watcher_too_many_is_refused(decisions, rpc_config):
 async def watchers_are(server, count: int) -> None:
     """Wait until so many watch."""
     async with asyncio.timeout(5):
-        while server.feed.watchers != count:
+        while server.feed.watchers != count:  # noqa: ASYNC110 - nothing tells of it
             await asyncio.sleep(0.01)
 
 

@@ -1,6 +1,6 @@
 """A client process of T16: asks at a fixed rate, or watches, and writes what it measured as JSON. Reads and writes a unix socket.
 
-Arrivals are open-loop: a question is due at its time whether the one before was answered or not, and its latency counts from then.
+Arrivals are open-loop: a question is due at its time whether the one before was answered or not; its latency counts from then.
 So a server that stalls cannot hide it by slowing the questions down.
 """
 
