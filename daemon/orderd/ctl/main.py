@@ -57,8 +57,6 @@ def root(
     context.obj = f"{TLS}{host}" if host else socket
 
 
-
-
 @app.command()
 def status(context: typer.Context, json: Json = False) -> None:
     """Show the host as orderd sees it: verdict, model, what is degraded, holds, everything watched."""
