@@ -1,6 +1,7 @@
 """Decide about every incident: facts, choice, evidence, record, and then act. Guard and policy are pure; this calls them."""
 
 import asyncio
+import contextlib
 import logging
 from dataclasses import dataclass, replace
 from typing import Final
@@ -12,7 +13,7 @@ from orderd.domain.faults import Failure
 from orderd.domain.packed import pack
 from orderd.domain.standing import ApprovalState
 from orderd.domain.values import Action, Decision, Evidence, IncidentState, Reason, Step
-from orderd.errors import JournalError
+from orderd.errors import JournalError, StateError
 from orderd.loop.carrying import Carrier
 from orderd.loop.core import Core
 from orderd.loop.incidents import REFUSALS_MAX, Incident
@@ -67,9 +68,14 @@ class Decider:
         wanted = False
         for incident in self._incidents.in_state(*_UNDECIDED):
             opinion = seen.opinion(incident.entity)
-            if opinion is not None and self._parts.clock.now().mono_ns >= incident.not_before:
+            due = self._parts.clock.now().mono_ns >= incident.not_before
+            if opinion is not None and due and self._is_undecided(incident):
                 wanted |= await self._decide(incident, opinion, seen)
         return wanted or bool(self._carrier.running) or bool(self._incidents.in_state(IncidentState.VERIFYING))
+
+    def _is_undecided(self, incident: Incident) -> bool:
+        """Tell whether nobody has taken an incident in hand since the tick began: the fleet may have been waited for."""
+        return incident.state in _UNDECIDED and self._incidents.get(incident.entity) is incident
 
     async def _decide(self, incident: Incident, opinion: Opinion, seen: Seen) -> bool:
         facts = self.facts(incident, opinion, seen)
@@ -79,14 +85,19 @@ class Decider:
         wanted = choice.needs_lease(facts)
         if wanted:
             # The only question that leaves this host: at most fleet.timeout_s, then the local allowance answers.
-            facts = replace(facts, lease=await self._parts.budget.prepare(True))  # noqa: FBT003 - the budget's one question
+            lease = await self._parts.budget.prepare(True)  # noqa: FBT003 - the budget's one question
+            if not self._is_undecided(incident):
+                return True
+            # Whoever has held, paused or repaired something meanwhile was told that it counts: the facts are taken anew.
+            facts = replace(self.facts(incident, opinion, seen), lease=lease)
             choice = choose(replace(case, facts=facts))
         if incident.refusals > REFUSALS_MAX and choice.action is Action.REPAIR:
             detail = f"orderd-exec refused {incident.refusals} times, last: {self._carrier.desk.problem}"
             choice = replace(choice, action=Action.ESCALATE, repair="", reason=Reason.EXECUTOR_REFUSES, detail=detail)
         judged = Judged(choice=choice, facts=facts, opinion=opinion, seen=seen)
         if self._worth_recording(incident, judged):
-            self.carry_out(incident, self.decision(incident, judged), judged)
+            with contextlib.suppress(StateError):  # the record says why it was not begun; the next tick decides anew
+                self.carry_out(incident, self.decision(incident, judged), judged)
         elif choice.asks:
             self._ask(incident, judged)
         return wanted
@@ -141,6 +152,7 @@ class Decider:
 
         Raises:
             JournalError: it could not be recorded; nothing was done.
+            StateError: another repair has the target; nothing was done.
         """
         evidence = Evidence(
             decision_id=decision.decision_id,
@@ -163,8 +175,8 @@ class Decider:
     def _begin(self, incident: Incident, decision: Decision, *, by_hand: bool) -> None:
         try:
             self._carrier.begin(incident, decision, by_hand=by_hand)
-        except JournalError as error:
-            # The guard could not remember it, so it must not run; the record says so as soon as it can be written again.
+        except (JournalError, StateError) as error:
+            # The guard could not remember it, or another has the target: it must not run, and the record says so.
             incident.state = IncidentState.WAITING
             incident.not_before = self._parts.clock.now().mono_ns + 10**9
             self._book.note(self._core.step(decision, "unverified", f"not begun: {error}", IncidentState.WAITING))

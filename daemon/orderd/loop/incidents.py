@@ -1,14 +1,15 @@
 """The incidents orderd is working on, in memory; the journal holds the same durably. Pure state, no branching on policy."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
 from orderd.domain.clock import Instant
-from orderd.domain.faults import Entity, Failure
+from orderd.domain.faults import Entity, EntityKind, Failure
 from orderd.domain.inventory import Inventory
 from orderd.domain.repairs import Repair
-from orderd.domain.values import Action, Decision, Diagnosis, IncidentState, Reason
+from orderd.domain.values import Action, Decision, Diagnosis, IncidentState, Reason, Sample
 from orderd.verification import Verification
 
 QUIET_S: Final = 3.0
@@ -21,6 +22,21 @@ REFUSALS_MAX: Final = 5
 """How often the executor may refuse for a reason that passes before a person is called."""
 CAUSE_S: Final = 60.0
 """How long an incident that is not being repaired keeps others waiting as their likely cause."""
+_TELLING: Final = {
+    EntityKind.UNIT: "unit_active_ratio",
+    EntityKind.MOUNT: "mount_used_ratio",
+    EntityKind.RESOLVER: "probe_ok_ratio",
+    EntityKind.CLOCK: "clock_step_s",
+}
+"""The signal of each kind without which nobody can say that an entity is well; a process that is gone has no row at all."""
+
+
+def cannot_be_seen(entity: Entity, sample: Sample) -> bool:
+    """Tell whether a sample says nothing about an entity: silence then is no health, D-Bus may be what is broken."""
+    if entity.kind not in _TELLING:
+        return str(entity.kind) in sample.failed_collectors
+    row = sample.row(entity)
+    return row is not None and math.isnan(row.signal(_TELLING[entity.kind]))
 
 
 @dataclass(slots=True, kw_only=True)
@@ -31,7 +47,7 @@ class Incident:
         incident_id: sortable, unique on this host.
         diagnosis: the newest diagnosis.
         opened: first sample that showed it.
-        last_seen: newest sample that showed it.
+        last_seen: newest sample that showed it, or could not show whether it is over.
         state: see IncidentState.
         tried: names of repairs tried, in order.
         decision: the decision in force, None before the first.

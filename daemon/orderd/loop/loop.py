@@ -16,7 +16,7 @@ from orderd.loop.book import Book
 from orderd.loop.carrying import Carrier
 from orderd.loop.core import Core
 from orderd.loop.deciding import Decider
-from orderd.loop.incidents import QUIET_S, Incident, Incidents
+from orderd.loop.incidents import QUIET_S, Incident, Incidents, cannot_be_seen
 from orderd.loop.notices import Notices
 from orderd.loop.parts import Parts
 from orderd.loop.seeing import Diagnoser, Seen
@@ -146,6 +146,9 @@ class Loop:
             incident.last_seen = seen.sample.at
             if not incident.under_repair:
                 incident.diagnosis = opinion.chosen
+        for incident in self.incidents:
+            if cannot_be_seen(incident.entity, seen.sample):
+                incident.last_seen = seen.sample.at
 
     def _close_quiet_ones(self, now: Instant) -> None:
         """Close incidents whose entity has been quiet."""

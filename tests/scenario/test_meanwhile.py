@@ -1,0 +1,102 @@
+"""What happens while a tick waits for the fleet, and what nobody can see: acknowledged orders count, silence is no health."""
+
+import pytest
+
+from fakes import DOWN, NGINX, RUNNING
+from orderd.domain.standing import Lease
+from orderd.domain.values import Action, IncidentState
+from orderd.errors import StateError
+
+NAN = float("nan")
+
+
+class SlowBudget:
+    """Grants, and lets the test do something before it answers."""
+
+    def __init__(self):
+        self.meanwhile = lambda: None
+
+    async def prepare(self, wanted):
+        self.meanwhile()
+        return Lease(granted=True, unreachable=False, detail="a lease", until=10**18)
+
+    def spend(self):
+        pass
+
+    def release(self):
+        pass
+
+    def describe(self):
+        return ""
+
+
+@pytest.fixture
+def leased(make_scene):
+    budget = SlowBudget()
+    scene = make_scene({"budget": budget}, decision={"mode": "auto"}, fleet={"budget": True}, telemetry={"trainer": "t:1"})
+    scene.host.state[NGINX] = dict(DOWN)
+    return scene, budget
+
+
+@pytest.mark.parametrize(
+    ("order", "reason"),
+    [(lambda s: s.view.hold(NGINX, 60.0, "mine", "alice"), "held"), (lambda s: s.view.pause("stop", "alice", 60.0), "paused")],
+)
+async def test_an_order_given_while_the_fleet_is_asked_counts(leased, order, reason):
+    """A hold or pause that was acknowledged before the answer came: nothing runs, and the record says why."""
+    scene, budget = leased
+
+    def once():
+        budget.meanwhile = lambda: None
+        order(scene)
+
+    budget.meanwhile = once
+    await scene.ticks(4)
+    assert scene.playbooks == []
+    assert scene.reasons == [reason]
+
+
+async def test_a_repair_by_hand_while_the_fleet_is_asked_is_the_only_one(leased):
+    """The tick finds the incident in other hands and decides nothing about it."""
+    scene, budget = leased
+    await_one = []
+
+    def by_hand():
+        if not await_one and scene.loop.seen is not None:
+            await_one.append(scene.view.run_repair("service_start", NGINX, "", "alice"))
+
+    budget.meanwhile = by_hand
+    await scene.ticks(3)
+    assert [d.decision_id for d in scene.decisions] == await_one
+    assert scene.playbooks == ["service_start"]
+
+
+async def test_a_target_that_was_locked_meanwhile_costs_one_decision_and_not_the_tick(scene):
+    """The guard's memory refuses a second repair of the target: recorded as not begun, and the loop goes on."""
+    real = scene.loop.memory.started
+
+    def locked(decision, *, by_hand=False):
+        scene.loop.memory.started = real
+        raise StateError("target_locked", "nginx is locked by d0000")
+
+    scene.loop.memory.started = locked
+    scene.host.state[NGINX] = dict(DOWN)
+    await scene.ticks(1)
+    assert scene.playbooks == []
+    assert scene.words() == ["intent", "unverified"]
+    assert scene.states() == [IncidentState.WAITING]
+    await scene.ticks(4)
+    assert scene.playbooks == ["service_start"]
+
+
+async def test_an_entity_nobody_can_see_is_not_called_well(observing):
+    """Systemd says nothing any more: the incident stays open, and ends when health is seen."""
+    observing.host.state[NGINX] = dict(DOWN)
+    await observing.ticks(2)
+    assert observing.decisions[0].action is Action.WAIT
+    observing.host.state[NGINX] = {"probe_ok_ratio": NAN}
+    await observing.ticks(20)
+    assert "closed" not in observing.words()
+    observing.host.state[NGINX] = dict(RUNNING)
+    await observing.ticks(10)
+    assert observing.states() == [IncidentState.CLOSED]
