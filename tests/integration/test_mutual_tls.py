@@ -123,6 +123,16 @@ async def test_orderctl_says_in_words_why_it_cannot(tmp_path, fleet, listening):
         assert done.stderr.count("\n") == 1
 
 
+async def test_orderctl_says_why_its_stream_ended(tmp_path, fleet, listening):
+    """A certificate that ends while orderctl watches: not allowed, in one line that says how to enrol again."""
+    put(tmp_path / "me", fleet.member(Role.READER, "bob", lifetime_s=8.0))
+    address = f"localhost:{listening[0].rpartition(':')[2]}"
+    done = await asyncio.to_thread(orderctl, "--host", address, "watch", home=tmp_path / "me")
+    assert (done.returncode, done.stderr.count("\n")) == (4, 1), done.stderr
+    assert "has expired" in done.stderr
+    assert "orderctl enrol --me" in done.stderr
+
+
 async def test_a_name_that_the_certificate_lacks_is_not_believed(tmp_path, fleet, listening):
     """A host answers under the names it was enrolled with and no others."""
     address, shown = listening

@@ -26,6 +26,7 @@ _TIMEOUT_S: Final = 5.0
 _SLOW_S: Final = 30.0
 """For calls that ask the model many times."""
 _PAGE_MAX: Final = 500
+ENROL_AGAIN: Final = "where the trainer runs: ordertrainer token --role operator --name YOU; here: orderctl enrol --me TOKEN"
 
 
 class Exit(IntEnum):
@@ -57,6 +58,7 @@ _CODES: Final = {
     grpc.StatusCode.UNAVAILABLE: Exit.NOT_RUNNING,
     grpc.StatusCode.DEADLINE_EXCEEDED: Exit.NOT_RUNNING,
     grpc.StatusCode.PERMISSION_DENIED: Exit.NOT_ALLOWED,
+    grpc.StatusCode.UNAUTHENTICATED: Exit.NOT_ALLOWED,
     grpc.StatusCode.NOT_FOUND: Exit.NOT_FOUND,
 }
 
@@ -69,7 +71,10 @@ def _from_rpc(error: grpc.RpcError) -> CtlError:
         return CtlError(Exit.NOT_RUNNING, f"orderd did not answer within {_TIMEOUT_S:g} s: see journalctl -u orderd")
     if code is grpc.StatusCode.CANCELLED:
         return CtlError(Exit.NOT_RUNNING, "orderd ended the call: it is stopping")
-    return CtlError(_CODES.get(code, Exit.REFUSED), error.details() or code.name, code)
+    why = error.details() or code.name
+    if code is grpc.StatusCode.UNAUTHENTICATED:
+        why = f"{why}; {ENROL_AGAIN}"
+    return CtlError(_CODES.get(code, Exit.REFUSED), why, code)
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from typing import Final
 
 import grpc
 
-from orderd.ctl.client import CtlError, Exit
+from orderd.ctl.client import ENROL_AGAIN, CtlError, Exit
 from orderd.ctl.enrol import own_directory, run
 from orderd.errors import IdentityError
 from orderd.identity.store import CURRENT, Identity, load
@@ -22,7 +22,6 @@ from orderd.identity.tls import channel_credentials
 
 _TIMEOUT_S: Final = 5.0
 _OPTIONS: Final = (("grpc.enable_http_proxy", 0), ("grpc.service_config_disable_resolution", 1))
-_REMEDY: Final = "where the trainer runs: ordertrainer token --role operator --name YOU; here: orderctl enrol --me TOKEN"
 
 
 def _own(directory: Path) -> Identity:
@@ -34,10 +33,10 @@ def _own(directory: Path) -> Identity:
     try:
         found = load(directory)
     except IdentityError as error:
-        raise CtlError(Exit.NOT_ALLOWED, f"you are not enrolled ({error}); {_REMEDY}") from error
+        raise CtlError(Exit.NOT_ALLOWED, f"you are not enrolled ({error}); {ENROL_AGAIN}") from error
     now = time.time()
     if now > found.not_after:
-        raise CtlError(Exit.NOT_ALLOWED, f"your certificate has expired, or this clock is wrong; {_REMEDY}")
+        raise CtlError(Exit.NOT_ALLOWED, f"your certificate has expired, or this clock is wrong; {ENROL_AGAIN}")
     if now > found.not_before + found.lifetime_s / 2:
         with suppress(CtlError, IdentityError):  # what still holds is used; the next call tries again
             run("renew", directory)
@@ -64,13 +63,13 @@ def _shake_hands(address: str, directory: Path) -> None:
         ):
             # In TLS 1.3 the server judges the client's certificate after the handshake; a gRPC server that takes it speaks first.
             if not wrapped.recv(1):
-                raise CtlError(Exit.NOT_ALLOWED, f"{address} does not take your certificate: of another fleet? {_REMEDY}")
+                raise CtlError(Exit.NOT_ALLOWED, f"{address} does not take your certificate: of another fleet? {ENROL_AGAIN}")
     except ssl.SSLCertVerificationError as error:
         why = error.verify_message or str(error)
         remedy = "enrol that host with `ordertrainer token --role host --address NAME`, or use a name its certificate carries"
         raise CtlError(Exit.NOT_ALLOWED, f"{address} is not to be believed: {why}; {remedy}") from error
     except ssl.SSLError as error:
-        raise CtlError(Exit.NOT_ALLOWED, f"{address} does not take your certificate ({error.reason}); {_REMEDY}") from error
+        raise CtlError(Exit.NOT_ALLOWED, f"{address} does not take your certificate ({error.reason}); {ENROL_AGAIN}") from error
     except (OSError, ValueError) as error:
         raise CtlError(Exit.NOT_RUNNING, f"cannot reach orderd at {address}: {error}; is rpc.listen set there?") from error
 
