@@ -95,8 +95,11 @@ class Status:
         if loop.book.lost:
             found.append(f"{loop.book.lost} steps of decisions could not be recorded and are lost")
         found += loop.vitals.problems()
-        if parts.config.inference.enabled and not parts.inference.info.loaded:
-            found.append(f"rules decide alone: {parts.inference.info.why}")
+        model = parts.inference.info
+        if parts.config.inference.enabled and not model.loaded:
+            found.append(f"rules decide alone: {model.why}")
+        elif model.loaded and model.why:
+            found.append(f"the installed model is refused: {model.why}")
         if self._uplink.problem:
             found.append(f"telemetry waits: {self._uplink.problem}")
         found += [problem for problem in (parts.identity.problem, parts.notifier.problem) if problem]

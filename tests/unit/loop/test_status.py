@@ -61,6 +61,7 @@ def test_a_host_that_lacks_nothing_is_not_degraded(make_status):
     ("missing", "said"),
     [
         ({"info": ModelInfo(loaded=False, why="model.onnx: no")}, "rules decide alone: model.onnx: no"),
+        ({"info": ModelInfo(loaded=True, why="x; y decides instead")}, "the installed model is refused: x; y decides instead"),
         ({"refused": {"mend": "no contract"}}, "repair mend is refused: no contract"),
         ({"journal_error": "disk full"}, "no repairs: disk full"),
         ({"lost": 2}, "2 steps of decisions could not be recorded and are lost"),
