@@ -79,7 +79,7 @@ async def test_a_host_that_was_just_repaired_is_not_doubted(scene):
 
 
 async def test_what_gets_a_name_later_is_repaired(scene):
-    """A person was called for an unknown failure; the rules name it afterwards: a new incident, and its repair."""
+    """The rules name what a person was called for: a new incident, its repair, and no alert that stands for ever."""
     scene.model.scores = says(NGINX, Failure.SERVICE_HUNG, 0.4, ok=0.99, wrong=0.99)
     await scene.ticks(30, step_s=1.0)
     assert scene.reasons == ["unknown_failure"]
@@ -89,6 +89,7 @@ async def test_what_gets_a_name_later_is_repaired(scene):
     assert scene.playbooks == ["service_start"]
     assert scene.decisions[-1].reason is Reason.ALLOWED
     assert scene.states()[-1] is IncidentState.RESOLVED
+    assert scene.decisions[0].incident_id in scene.sink.resolved
 
 
 async def test_without_a_model_nothing_is_doubted(scene):

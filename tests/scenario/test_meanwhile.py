@@ -1,13 +1,17 @@
 """What happens while a tick waits for the fleet, and what nobody can see: acknowledged orders count, silence is no health."""
 
+import asyncio
+
 import pytest
 
 from fakes import DOWN, NGINX, RUNNING
 from orderd.domain.standing import Lease
 from orderd.domain.values import Action, IncidentState
 from orderd.errors import StateError
+from orderd.executor.messages import Mode, RunningRepair
 
 NAN = float("nan")
+BROKEN = DOWN | {"unit_dropins_changed_ratio": 1.0, "unit_result_exit_ratio": 1.0}
 
 
 class SlowBudget:
@@ -100,3 +104,32 @@ async def test_an_entity_nobody_can_see_is_not_called_well(observing):
     observing.host.state[NGINX] = dict(RUNNING)
     await observing.ticks(10)
     assert observing.states() == [IncidentState.CLOSED]
+
+
+async def test_the_target_of_an_undo_that_is_waited_for_is_locked(scene):
+    """Orderd was restarted while an undo ran: nobody may repair its target by hand before it has ended."""
+    scene.host.state[NGINX] = BROKEN
+    await scene.ticks(4)
+    scene.executor.wait_for = asyncio.Event()
+    await scene.ticks(40)
+    assert [str(r.mode) for r in scene.executor.requests] == ["apply", "undo"]
+    undo = scene.executor.requests[-1]
+    scene.executor.under_way = (
+        RunningRepair(repair_id=undo.repair_id, playbook=undo.playbook, target=undo.target, mode=Mode.UNDO, remaining_s=10.0),
+    )
+    await scene.restart()
+    await scene.ticks(2)
+    with pytest.raises(StateError) as refused:
+        scene.view.run_repair("service_start", NGINX, "", "alice")
+    assert refused.value.reason == "target_locked"
+    assert len(scene.executor.requests) == 2
+
+
+async def test_what_a_person_was_told_is_taken_back_when_another_incident_takes_its_place(scene):
+    """A repair by hand of what was escalated: the alert of the first incident does not stand for ever."""
+    scene.host.state[NGINX] = dict(DOWN)
+    await scene.ticks(80)
+    escalated = next(key for event, key in scene.sink.said if event == "escalated")
+    assert escalated not in scene.sink.resolved
+    scene.view.run_repair("service_start", NGINX, "", "alice")
+    assert escalated in scene.sink.resolved

@@ -171,6 +171,9 @@ class LoopView:
             return ""
         decision = self._loop.decider.decision(incident, judged)
         self._loop.decider.carry_out(incident, decision, judged, by_hand=True)
+        before = self._loop.incidents.get(entity)
+        if before is not None and before is not incident:
+            self._loop.notices.over(before)  # a person is at it; from here on the new incident tells
         self._loop.incidents.add(incident)
         return decision.decision_id
 

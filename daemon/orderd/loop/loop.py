@@ -138,6 +138,7 @@ class Loop:
         for opinion in seen.opinions:
             incident = self.incidents.get(opinion.chosen.entity)
             if incident is not None and self._is_named_now(incident, opinion):
+                self.notices.over(incident)  # nobody would take it back later: the new incident has a name of its own
                 self._forget(incident)
                 incident = None
             if incident is None:

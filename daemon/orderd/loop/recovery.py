@@ -84,6 +84,7 @@ def _take_up_repair(record: DecisionRecord, incident: Incident, decision: Decisi
     parts.sampler.focus(incident.entity)
     if undo:
         loop.memory.ended(decision.decision_id, Ending.UNVERIFIED, now)
+        loop.memory.undoing(decision.decision_id)  # from this moment on: nobody may repair the target by hand meanwhile
         detail = "orderd was restarted before the undo was done; it is asked for once more, and the executor does nothing twice"
     else:
         detail = f"orderd was restarted while this was {record.state}; {incident.entity} shows whether it helped"
