@@ -3,7 +3,6 @@
 What is signed names every file by its hash, so the signature covers every byte a repair may run as root.
 """
 
-import contextlib
 from pathlib import Path
 from typing import Final
 
@@ -48,6 +47,9 @@ def _verify(raw: bytes, found: manifest.Manifest, config: ExecutorConfig, now_ut
 
 
 def _signature(file: Path) -> bytes:
-    with contextlib.suppress(FileNotFoundError):
+    try:
         return file.read_bytes()
-    raise TrustError(f"{file}: is missing; {_REMEDY}")
+    except FileNotFoundError as error:
+        raise TrustError(f"{file}: is missing; {_REMEDY}") from error
+    except OSError as error:
+        raise TrustError(f"{file}: {error.strerror}; {_REMEDY}") from error

@@ -25,6 +25,8 @@ ANSWER_S: Final = 0.5
 FRESH_S: Final = 10.0
 _NAMES_MAX: Final = 256
 _ASKED_MAX: Final = 4
+_THREADS_MAX: Final = 8
+"""Threads that may wait for a user database that hangs; the service may have 64 in all."""
 
 Principals = dict[tuple[str, int], Role]
 """("user" or "group", number) to role."""
@@ -49,12 +51,19 @@ def principals(config: RolesConfig) -> Principals:
     return found
 
 
+_asked: Final[list[threading.Thread]] = []
+"""The threads that still wait for the user database: one that hangs must not fill orderd with them."""
+
+
 async def _in_time(question: Callable[[], T]) -> T:
     """Ask in a thread that neither the call nor the end of orderd waits for.
 
     Raises:
-        TimeoutError: no answer in time; the thread stays until the database answers.
+        TimeoutError: no answer in time; the thread stays until the database answers. Or too many wait for it already.
     """
+    _asked[:] = [thread for thread in _asked if thread.is_alive()]
+    if len(_asked) >= _THREADS_MAX:
+        raise TimeoutError
     loop = asyncio.get_running_loop()
     answered: asyncio.Future[T] = loop.create_future()
 
@@ -72,7 +81,9 @@ async def _in_time(question: Callable[[], T]) -> T:
             else:
                 loop.call_soon_threadsafe(tell, lambda: answered.set_result(answer))
 
-    threading.Thread(target=ask, name="user-database", daemon=True).start()
+    thread = threading.Thread(target=ask, name="user-database", daemon=True)
+    thread.start()
+    _asked.append(thread)
     return await asyncio.wait_for(answered, ANSWER_S)
 
 

@@ -115,3 +115,12 @@ def test_a_manifest_from_before_signatures_counts_only_without_them(host):
     assert "never signed" in host.refusal()
     unsigned = ExecutorConfig(manifest=str(file), signed=False)
     assert load_manifest(unsigned, NOW).serial == 0
+
+
+def test_a_signature_that_cannot_be_read_is_a_refusal_and_no_crash(host):
+    """The executor goes on answering, and says which file."""
+    file = host.rig.repairs / SIGNATURE_FILE
+    file.unlink()
+    file.mkdir()
+    assert f"{file}: Is a directory" in host.refusal()
+    assert f"{file}: Is a directory" in Playbooks.load(host.config, NOW).refused["mend"]

@@ -115,3 +115,24 @@ async def test_callers_are_named_for_records(uid, name):
     """Name and number; the number alone where there is no name."""
     held = Accounts(RolesConfig(), lookup=lambda _config: {})
     assert (await held.caller(LocalPeer(uid=uid, pid=1, groups=frozenset()))).name == name
+
+
+async def test_a_user_database_that_hangs_for_hours_does_not_fill_orderd_with_threads(monkeypatch):
+    """However often somebody calls meanwhile, a few threads wait and no more are started; when it answers, it is asked again."""
+    monkeypatch.setattr(accounts, "ANSWER_S", 0.01)
+    monkeypatch.setattr(accounts, "FRESH_S", 0.0)
+    hanging = threading.Event()
+    held = Accounts(RolesConfig(), lookup=lambda _config: (hanging.wait(), {("user", 1000): Role.READER})[1])
+    monkeypatch.setattr(accounts.pwd, "getpwuid", lambda _uid: hanging.wait() and None)
+    try:
+        for _ in range(30):
+            with pytest.raises(NotAllowedError):
+                await held.caller(peer())
+        stuck = [thread for thread in threading.enumerate() if thread.name == "user-database"]
+        assert len(stuck) <= 8
+    finally:
+        hanging.set()
+        for thread in stuck:
+            thread.join(2)
+    monkeypatch.undo()
+    assert (await held.caller(peer())).role is Role.READER
