@@ -204,3 +204,53 @@ async def test_a_rating_counts_once_for_the_scorecard(scene):
     scene.view.rate(decision.decision_id, good=False, note="it was the config", by="alice")
     ((score, _),) = scene.view.scorecard()
     assert (score.right, score.wrong) == (1, 1)
+
+
+async def test_an_approval_outlives_an_executor_that_is_busy(asking):
+    """Refused twice before anything was touched: the same yes runs the repair the third time, and nobody is asked again."""
+    cure(asking)
+    waiting = await question(asking)
+    asking.executor.refusals = ["busy", "rate_limited"]
+    asking.view.approve(waiting, "go on", "alice")
+    await asking.ticks(30)
+    assert asking.playbooks == ["service_start"] * 3
+    assert [str(d.reason) for d in asking.decisions] == ["mode_approve", "approved", "approved", "approved"]
+    assert [event for event, _ in asking.sink.said] == ["approval", "repaired"]
+    assert asking.states()[-1] is IncidentState.RESOLVED
+
+
+async def test_an_approval_that_was_refused_as_busy_outlives_a_restart(asking):
+    """orderd is killed between the refusal and the next try: the yes still stands."""
+    cure(asking)
+    waiting = await question(asking)
+    asking.executor.refusals = ["busy"]
+    asking.view.approve(waiting, "go on", "alice")
+    await asking.ticks(1)
+    assert asking.playbooks == ["service_start"]
+    await asking.restart()
+    await asking.ticks(20)
+    assert asking.playbooks == ["service_start"] * 2
+    assert asking.decisions[-1].reason is Reason.APPROVED
+    assert [event for event, _ in asking.sink.said] == ["approval", "repaired"]
+
+
+async def test_an_approved_repair_that_is_refused_for_ever_ends_with_a_person(asking):
+    """A yes is tried as often as any other repair, then a person is called."""
+    waiting = await question(asking)
+    asking.executor.refusals = ["busy"] * 50
+    asking.view.approve(waiting, "go on", "alice")
+    await asking.ticks(160)
+    assert len(asking.playbooks) == 6
+    assert asking.decisions[-1].reason is Reason.EXECUTOR_REFUSES
+    assert asking.states()[-1] is IncidentState.ESCALATED
+
+
+async def test_a_repair_that_touched_the_host_has_used_up_its_approval(asking):
+    """It ran and did not help: its yes is worth nothing any more, after a restart neither."""
+    waiting = await question(asking)
+    asking.view.approve(waiting, "go on", "alice")
+    await asking.ticks(2)
+    await asking.restart()
+    await asking.ticks(60)
+    assert asking.playbooks == ["service_start"]
+    assert asking.loop.memory.approval(waiting) is None

@@ -171,7 +171,7 @@ class GuardMemory:
         return dict(self._reasons)
 
     def started(self, decision: Decision, *, by_hand: bool = False) -> None:
-        """Remember a repair that is about to begin: its target is locked, it counts for rates, an approval is used up.
+        """Remember a repair that is about to begin: its target is locked, it counts for rates, its approval is set aside.
 
         Call it after the decision is durable and before anything is touched.
 
@@ -191,7 +191,7 @@ class GuardMemory:
                 by_hand=by_hand,
             )
         )
-        self._questions.used(decision.incident_id, decision.repair)
+        self._questions.used(decision.incident_id, decision.repair, decision.decision_id)
 
     def verifying(self, decision_id: str) -> None:
         """Say that the playbook has ended and verification watches: the host is free, the target is still locked."""
@@ -211,12 +211,16 @@ class GuardMemory:
         Args:
             decision_id: the decision of the repair.
             ending: what verification said; INTERRUPTED when the host was touched and nothing judged: it counts for rates alone;
-                VOID when nothing was touched: it is forgotten.
+                VOID when nothing was touched: it is forgotten, and its approval stands again.
             now: the moment.
 
         Returns:
             What follows from it, for the record and for notices.
         """
+        if ending is Ending.VOID:
+            self._questions.give_back(decision_id)
+        else:
+            self._questions.use_up(decision_id)
         deed = self._history.judge(decision_id, ending)
         if deed is None or ending not in _JUDGED:
             return Aftermath()

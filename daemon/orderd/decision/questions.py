@@ -1,7 +1,8 @@
 """Repairs that wait for a person: asked, answered, expired. In memory, kept durably, bounded.
 
 A question belongs to one repair in one incident. An answer counts once, and only until the question would have expired: a yes
-that could not be carried out by then is no yes any more.
+that could not be carried out by then is no yes any more. A yes is set aside while its repair is carried out, and used up when
+the host was touched; where nothing was touched it stands again, and nobody is asked a second time.
 """
 
 from collections.abc import Mapping
@@ -19,10 +20,11 @@ QUESTIONS_MAX: Final = 500
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeptApproval:
-    """An approval as it is kept: with the boot its times belong to."""
+    """An approval as it is kept: with the boot its times belong to, and the decision that carries it out; empty for none."""
 
     approval: Approval
     boot_id: str
+    used_by: str = ""
 
 
 class Questions:
@@ -32,9 +34,11 @@ class Questions:
         """Take those of this boot; a reboot changes more than a person was asked about, so older ones are dropped."""
         self._saver = saver
         self._boot_id = boot.boot_id
-        mine = (k.approval for k in kept.values() if boot.same(k.boot_id))
-        self._by_id = {a.decision_id: a for a in sorted(mine, key=lambda a: a.asked.mono_ns)}
-        for key in kept.keys() - self._by_id.keys():
+        mine = {key: k for key, k in kept.items() if boot.same(k.boot_id)}
+        standing = (k.approval for k in mine.values() if not k.used_by)
+        self._by_id = {a.decision_id: a for a in sorted(standing, key=lambda a: a.asked.mono_ns)}
+        self._used = {k.used_by: k.approval for k in mine.values() if k.used_by}
+        for key in kept.keys() - mine.keys():
             saver.put_late(Standing.APPROVAL, key, None)
 
     def ask(self, approval: Approval) -> Approval:
@@ -82,7 +86,7 @@ class Questions:
         expired = tuple(replace(a, state=ApprovalState.EXPIRED) for a in over)
         for approval in expired:
             self._by_id[approval.decision_id] = approval
-            self._saver.put_late(Standing.APPROVAL, approval.decision_id, KeptApproval(approval=approval, boot_id=self._boot_id))
+            self._keep_late(approval)
         return expired
 
     def pending(self, now: Instant) -> tuple[Approval, ...]:
@@ -94,19 +98,43 @@ class Questions:
         mine = (a for a in self._by_id.values() if a.incident_id == incident_id)
         return tuple(replace(a, state=state_at(a, now)) for a in mine)
 
-    def used(self, incident_id: str, repair: str) -> None:
-        """Forget an answer that is being carried out: it counts once."""
+    def used(self, incident_id: str, repair: str, by: str) -> None:
+        """Set an answer aside while the repair of decision ``by`` carries it out: it counts once."""
         for approval in [a for a in self._by_id.values() if (a.incident_id, a.repair) == (incident_id, repair)]:
-            self._forget(approval.decision_id)
+            if approval.state is ApprovalState.APPROVED and by not in self._used:
+                del self._by_id[approval.decision_id]
+                self._used[by] = approval
+                self._keep_late(approval, used_by=by)
+            else:
+                self._forget(approval.decision_id)
+
+    def give_back(self, by: str) -> None:
+        """Let the answer that decision ``by`` could not carry out stand again: nothing was touched."""
+        approval = self._used.pop(by, None)
+        if approval is not None:
+            self._by_id[approval.decision_id] = approval
+            self._keep_late(approval)
+
+    def use_up(self, by: str) -> None:
+        """Forget the answer that decision ``by`` has carried out."""
+        approval = self._used.pop(by, None)
+        if approval is not None:
+            self._saver.put_late(Standing.APPROVAL, approval.decision_id, None)
 
     def forget(self, incident_id: str) -> None:
         """Forget the questions of an incident that has ended."""
         for approval in [a for a in self._by_id.values() if a.incident_id == incident_id]:
             self._forget(approval.decision_id)
+        for by in [by for by, approval in self._used.items() if approval.incident_id == incident_id]:
+            self.use_up(by)
 
     def _put(self, approval: Approval) -> None:
         self._saver.put(Standing.APPROVAL, approval.decision_id, KeptApproval(approval=approval, boot_id=self._boot_id))
         self._by_id[approval.decision_id] = approval
+
+    def _keep_late(self, approval: Approval, used_by: str = "") -> None:
+        kept = KeptApproval(approval=approval, boot_id=self._boot_id, used_by=used_by)
+        self._saver.put_late(Standing.APPROVAL, approval.decision_id, kept)
 
     def _drop(self, decision_id: str) -> None:
         self._saver.drop(Standing.APPROVAL, decision_id)
