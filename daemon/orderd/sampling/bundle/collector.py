@@ -40,6 +40,8 @@ _DIRECTORY_MODE: Final = 0o750
 # The helper needs a moment to start, and its last lines have to be read.
 _HELPER_SHARE: Final = 0.8
 _END_S: Final = 0.5
+_AT_ONCE_MAX: Final = 2
+"""Helpers at a time: where much breaks at once the host has better things to do."""
 
 
 class BundleCollector:
@@ -64,7 +66,7 @@ class BundleCollector:
         Args:
             clock: where time comes from.
             directory: made when the first bundle is written.
-            limit_s: all of one bundle takes at most this long.
+            limit_s: all of one bundle takes at most this long, once it is its turn.
             kept_max: bundles that are kept, the newest.
             kept_bytes_max: bytes they may have together; the newest is always kept.
             program: the helper; replaced in tests.
@@ -75,6 +77,7 @@ class BundleCollector:
         self._kept_max = kept_max
         self._kept_bytes_max = kept_bytes_max
         self._program = program
+        self._turn = asyncio.Semaphore(_AT_ONCE_MAX)
         self.problem = ""
 
     async def collect(self, decision: Decision, *, window: Window | None = None, recent: Sequence[DecisionRecord] = ()) -> str:
@@ -101,7 +104,8 @@ class BundleCollector:
             "series": _series(window, entity),
             "recent_decisions": [plain(record) for record in recent[:RECENT_MAX]],
         }
-        known["host"] = await self._look(entity.key if entity.kind is EntityKind.UNIT else "")
+        async with self._turn:
+            known["host"] = await self._look(entity.key if entity.kind is EntityKind.UNIT else "")
         try:
             path = await asyncio.to_thread(self._write, incident, known)
         except OSError as error:

@@ -9,6 +9,7 @@ Everything that is read is data: lines are cut, nothing is interpreted.
 
 import json
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -36,6 +37,9 @@ PACKAGE_LOGS: Final = (
     "/var/log/zypp/history",
 )
 UNIT_FOLDERS: Final = ("/etc/systemd/system", "/run/systemd/system", "/run/systemd/transient", "/etc/systemd/system.control")
+_KEYS: Final = r"(?:pass(?:word|wd|phrase)?|pwd|secret|token|credentials?|api[_-]?key|access[_-]?key)"
+_SECRET: Final = re.compile(rf"([\w.-]*{_KEYS}[\w.-]*[=:]\s*)\S+|((?:^|\s)-{{1,2}}[\w-]*{_KEYS}[\w-]*\s+)(?!-)\S+", re.IGNORECASE)
+_IN_URL: Final = re.compile(r"(\w://[^\s/:@]*:)[^\s/@]+@")
 _TICKS_PER_S: Final = os.sysconf("SC_CLK_TCK")
 _PAGE_BYTES: Final = os.sysconf("SC_PAGE_SIZE")
 _NOT_DISKS: Final = frozenset(
@@ -113,9 +117,14 @@ def _io_bytes(pid: int) -> int | None:
 def _command(pid: int) -> str:
     try:
         with Path(f"/proc/{pid}/cmdline").open("rb") as file:
-            return _text(file.read(400).replace(b"\0", b" ")).strip()
+            return without_secrets(_text(file.read(400)).replace("\0", " ").strip())
     except OSError:
         return ""
+
+
+def without_secrets(command: str) -> str:
+    """Return a command line without what looks like a password: a bundle outlives the process and is sent to people."""
+    return _IN_URL.sub(r"\1***@", _SECRET.sub(r"\1\2***", command))
 
 
 def packages() -> dict[str, list[str]]:

@@ -15,6 +15,7 @@ from orderd.domain.signals import HOST_SIGNALS
 from orderd.domain.values import DecisionRecord, EntityRow, Sample, entity_values
 from orderd.domain.window import History
 from orderd.sampling.bundle import BundleCollector
+from orderd.sampling.bundle.program import without_secrets
 
 NGINX = Entity.parse("unit:nginx.service")
 PARTS = {"log", "processes", "packages", "units_changed", "unit_files", "mounts", "host"}
@@ -169,3 +170,34 @@ async def test_a_process_has_no_unit_and_gets_the_host_s_warnings(collector, mak
         decision = replace(decision, diagnosis=replace(decision.diagnosis, entity=Entity.parse(entity)))
         held = held_by(await collector(program=helper).collect(decision))
         assert held["host"]["asked"]["unit"] == unit
+
+
+@pytest.mark.parametrize(
+    ("command", "told"),
+    [
+        ("mysql -u root --password=hunter2 db", "mysql -u root --password=*** db"),
+        ("app --api-key abc123 --verbose", "app --api-key *** --verbose"),
+        ("java -Ddb.password=geheim -jar x.jar", "java -Ddb.password=*** -jar x.jar"),
+        ("curl -H X-Api-Key: abc https://bob:s3cret@host/a", "curl -H X-Api-Key: *** https://bob:***@host/a"),
+        ("agent --passphrase --verbose", "agent --passphrase --verbose"),
+        ("compass start /srv/tokens/app.js", "compass start /srv/tokens/app.js"),
+    ],
+)
+def test_what_looks_like_a_password_is_not_kept(command, told):
+    """Command lines are shown without secrets; what only sounds like one stays."""
+    assert without_secrets(command) == told
+
+
+async def test_where_much_breaks_at_once_helpers_take_turns(collector, make_decision, tmp_path):
+    """A dozen bundles are asked for in one moment: all are written, and never more than two helpers run."""
+    text = (
+        "import os, pathlib, time\nhere = pathlib.Path(__file__).parent / 'at'; here.mkdir(exist_ok=True)\n"
+        "mine = here / str(os.getpid()); mine.touch(); time.sleep(0.05)\n"
+        "(here.parent / f'seen-{os.getpid()}').write_text(str(len(list(here.iterdir())))); mine.unlink()"
+    )
+    bundles = collector(program=program(tmp_path, text))
+    paths = await asyncio.gather(*(bundles.collect(make_decision(number)) for number in range(1, 13)))
+    assert all(paths)
+    seen = [int(each.read_text()) for each in tmp_path.glob("seen-*")]
+    assert len(seen) == 12
+    assert max(seen) <= 2
