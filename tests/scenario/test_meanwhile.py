@@ -133,3 +133,14 @@ async def test_what_a_person_was_told_is_taken_back_when_another_incident_takes_
     assert escalated not in scene.sink.resolved
     scene.view.run_repair("service_start", NGINX, "", "alice")
     assert escalated in scene.sink.resolved
+
+
+async def test_reasons_that_flap_for_months_do_not_stop_the_loop(observing):
+    """However many decisions to wait an incident has, the pause before the next one is a number."""
+    observing.host.state[NGINX] = dict(DOWN)
+    await observing.ticks(2)
+    incident = observing.loop.incidents.get(NGINX)
+    incident.waits = 5000
+    assert not incident.may_record_wait(observing.clock.now())
+    observing.clock.advance(3601)
+    assert incident.may_record_wait(observing.clock.now())

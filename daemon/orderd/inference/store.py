@@ -8,6 +8,7 @@ that a restart finds what was accepted. A model that was refused leaves nothing 
 """
 
 import asyncio
+import contextlib
 import os
 import secrets
 import shutil
@@ -77,10 +78,12 @@ class Staging:
     Attributes:
         folder: of its own.
         sizes: bytes so far, by file.
+        ended: it was discarded, or what was in it was installed.
     """
 
     folder: Path
     sizes: dict[str, int] = field(default_factory=dict[str, int])
+    ended: bool = False
     _open: BinaryIO | None = None
     _name: str = ""
 
@@ -93,7 +96,14 @@ class Staging:
 
         Raises:
             ValueError: it is no file of a model, comes twice, or is too large.
+            StateError: it cannot be written (``no_space``).
         """
+        try:
+            self._add(file, data)
+        except OSError as error:
+            raise _no_room(error) from error
+
+    def _add(self, file: str, data: bytes) -> None:
         if file:
             self._begin(file)
         elif self._open is None:
@@ -123,8 +133,10 @@ class Staging:
 
     def discard(self) -> None:
         """Remove it."""
+        self.ended = True
         if self._open is not None:
-            self._open.close()
+            with contextlib.suppress(OSError):  # a full disk does not take what was not yet written
+                self._open.close()
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
@@ -142,6 +154,7 @@ class ModelStore:
         self._directory = Path(config.installed_dir)
         self._asks = asks
         self._busy = asyncio.Lock()
+        self._staging: Staging | None = None
 
     def status(self) -> StoreStatus:
         """Return what is installed. Reads a few files.
@@ -162,9 +175,9 @@ class ModelStore:
         """Return an empty folder for a model that is being sent.
 
         Raises:
-            StateError: another one is being installed (``busy``), or it cannot be made (``no_space``).
+            StateError: another one is being sent or installed (``busy``), or it cannot be made (``no_space``).
         """
-        if self._busy.locked():
+        if self._busy.locked() or (self._staging is not None and not self._staging.ended):
             raise StateError("busy", "another model is being installed; try again later")
         folder = self._directory / f"{_STAGING}{secrets.token_hex(4)}"
         try:
@@ -175,7 +188,8 @@ class ModelStore:
             folder.chmod(0o755)
         except OSError as error:
             raise _no_room(error) from error
-        return Staging(folder)
+        self._staging = Staging(folder)
+        return self._staging
 
     async def install(self, staging: Staging, *, validate_only: bool = False) -> Loaded:
         """Have a staged model judged and, if it is good, let it decide from now on and after every restart.

@@ -98,7 +98,8 @@ class Incident:
         """Tell whether one more decision to wait is recorded: reasons that flap must not fill the journal."""
         if self.decision is None or self.waits < WAITS_AT_ONCE:
             return True
-        pause_s = min(WAITS_S * 2 ** (self.waits - WAITS_AT_ONCE), WAITS_S_MAX)
+        # The exponent is bounded as well: what flaps for weeks would make it larger than a float can be.
+        pause_s = min(WAITS_S * 2 ** min(self.waits - WAITS_AT_ONCE, 16), WAITS_S_MAX)
         return now.seconds_since(self.decision.at) >= pause_s
 
     def refused(self, now: Instant) -> None:
