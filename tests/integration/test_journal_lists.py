@@ -189,11 +189,19 @@ def test_a_step_that_is_tried_again_is_written_once(journal, make_decision, make
 
 
 def test_the_steps_of_a_decision_are_bounded(journal, make_decision, make_step, monkeypatch):
-    """Ratings without end do not fill the file."""
+    """Ratings and restarts without end do not fill the file, and yet what becomes of a repair is recorded; its end always."""
     monkeypatch.setattr("orderd.record.journal.STEPS_MAX", 4)
+    monkeypatch.setattr("orderd.record.journal._KEPT_BACK", 2)
     decision = make_decision()
     journal.record(decision)
     for number in range(3):
-        journal.append(make_step(decision, IncidentState.REPAIRING, "started", detail=str(number)))
+        journal.append(make_step(decision, IncidentState.REPAIRING, "recovered", detail=str(number)))
     with pytest.raises(JournalError, match="has 4 steps already"):
-        journal.append(make_step(decision, IncidentState.REPAIRING, "started", detail="one more"))
+        journal.append(make_step(decision, IncidentState.REPAIRING, "recovered", detail="one more"))
+    for number in range(2):
+        journal.append(make_step(decision, IncidentState.VERIFYING, "finished", detail=str(number)))
+    with pytest.raises(JournalError, match="has 6 steps already"):
+        journal.append(make_step(decision, IncidentState.VERIFYING, "finished", detail="one more"))
+    assert journal.append(make_step(decision, IncidentState.RESOLVED, "verified")).state is IncidentState.RESOLVED
+    with pytest.raises(JournalError, match="has 7 steps already"):
+        journal.append(make_step(decision, IncidentState.RESOLVED, "ticket"))

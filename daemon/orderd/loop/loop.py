@@ -183,9 +183,8 @@ class Loop:
             return
         since = at.seconds_since(incident.opened)
         decision_id = incident.decision.decision_id
-        self.book.append(
-            Step(decision_id=decision_id, at=at, state=IncidentState.CLOSED, what=what, detail=detail, seconds=since)
-        )
+        # A word that the journal will never take is given up by the book; it must not come up at every tick.
+        self.book.note(Step(decision_id=decision_id, at=at, state=IncidentState.CLOSED, what=what, detail=detail, seconds=since))
         incident.state = IncidentState.CLOSED
 
     def _forget(self, incident: Incident) -> None:

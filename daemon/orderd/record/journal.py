@@ -37,6 +37,11 @@ AFTERWARDS: Final = frozenset({"rated", "ticket"})
 STEPS_MAX: Final = 500
 """Steps of one decision; a repair has about five, ratings may follow."""
 
+_KEPT_BACK: Final = 50
+"""Steps beyond it for what becomes of a repair: an incident that cannot be moved on holds up every tick of orderd."""
+_CHATTER: Final = frozenset({"rated", "ticket", "recovered"})
+"""Words that come again and again: with every rating, with every restart of an orderd that keeps failing."""
+
 
 _SMALL: Final = JournalConfig(ballast_bytes=RESERVE_BYTES)
 
@@ -228,7 +233,8 @@ class Journal(JournalReader):
         record = rows.select(connection, [number])[0]
         if record.steps and _same(record.steps[-1], step):
             return record
-        if len(record.steps) >= STEPS_MAX:
+        ends = step.state.terminal and step.what not in AFTERWARDS
+        if len(record.steps) >= STEPS_MAX + (0 if step.what in _CHATTER else _KEPT_BACK) and not ends:
             msg = f"{self._path}: decision {step.decision_id} has {len(record.steps)} steps already: {step.what!r} was refused"
             raise JournalError(msg)
         self._move(connection, incident_id, step)
