@@ -47,6 +47,7 @@ class ImaginedHost:
         self.scores = {}
         self.denied = {}
         self.explained = {}
+        self.bundles = {}
         self.fails = None
         self.done = []
         """What was done, not what was only checked."""
@@ -180,6 +181,10 @@ class ImaginedHost:
     def ratings(self, decision_id):
         """Return ratings, newest first."""
         return tuple(self.rated.get(decision_id, ()))
+
+    def bundle(self, incident_id):
+        """Return where its bundle is."""
+        return self.bundles.get(incident_id, "")
 
     def run_repair(self, repair, entity, why, by, *, validate_only=False) -> str:
         """Run a repair by hand."""

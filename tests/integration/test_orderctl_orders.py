@@ -200,3 +200,13 @@ async def test_decisions_are_narrowed(orderctl, rpc_journal, make_decision):
     ):
         found = json.loads((await orderctl("decisions", *words, "--json"))[1])["decisions"]
         assert len(found) == count, words
+
+
+async def test_show_says_where_the_diagnosis_bundle_is(orderctl, rpc_journal, make_decision, imagined_host):
+    """On the page and in --json; of an incident without one nothing is said."""
+    decision = rpc_journal.record(make_decision()).decision
+    assert "bundle" not in (await orderctl("show"))[1]
+    imagined_host.bundles[decision.incident_id] = "/var/lib/orderd/bundles/i1.json"
+    assert "/var/lib/orderd/bundles/i1.json" in (await orderctl("show"))[1]
+    _, text, _ = await orderctl("show", "--json")
+    assert json.loads(text)["bundle"] == "/var/lib/orderd/bundles/i1.json"

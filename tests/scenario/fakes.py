@@ -227,6 +227,9 @@ class Sink:
     def say(self, event, key, title, body):
         self.said.append((event, key))
 
+    def say_durably(self, event, key, title, body):
+        self.say(event, key, title, body)
+
     def resolve(self, key):
         self.resolved.append(key)
 
@@ -260,8 +263,7 @@ class Scene:
             hub=self.sink,
             uplink=self.sink,
             heartbeat=self._beat,
-            notifier=self.sink,
-            **self.more,
+            **({"notifier": self.sink} | self.more),
         )
         memory = GuardMemory(
             config=self.config,

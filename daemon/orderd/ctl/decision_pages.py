@@ -84,6 +84,8 @@ def _facts(decision: decision_pb2.Decision) -> Iterable[tuple[str, Text]]:
     if decision.model_version:
         yield "model", screen.text(f"order {decision.model_version} on {decision.provider.removesuffix('ExecutionProvider')}")
     yield "incident", screen.text(decision.incident_id)
+    if decision.bundle:
+        yield "bundle", screen.text(decision.bundle)
 
 
 def _answers(decision: decision_pb2.Decision) -> Iterable[tuple[str, Text]]:

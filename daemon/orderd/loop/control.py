@@ -4,8 +4,10 @@ See orderd.rpc.view.HostView for what each method promises; ``validate_only`` ch
 """
 
 import asyncio
+import contextlib
 import math
 from collections.abc import Coroutine
+from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from orderd.catalogue import Catalogue
@@ -87,6 +89,13 @@ class LoopView:
     def ratings(self, decision_id: str) -> tuple[Rating, ...]:
         """Return what people thought of a decision, newest first."""
         return self._parts.journal.ratings(decision_id)
+
+    def bundle(self, incident_id: str) -> str:
+        """Return the path of an incident's diagnosis bundle, empty when it is not there."""
+        place = self._parts.bundle.place(incident_id) if self._parts.bundle else ""
+        with contextlib.suppress(OSError):
+            return place if place and Path(place).is_file() else ""
+        return ""
 
     # Holds and the pause.
 

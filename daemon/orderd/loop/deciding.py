@@ -17,6 +17,7 @@ from orderd.errors import JournalError, StateError
 from orderd.loop.carrying import Carrier
 from orderd.loop.core import Core
 from orderd.loop.incidents import REFUSALS_MAX, Incident
+from orderd.loop.parts import BundlePart
 from orderd.loop.seeing import Seen
 
 log = logging.getLogger(__name__)
@@ -150,6 +151,9 @@ class Decider:
     def carry_out(self, incident: Incident, decision: Decision, judged: Judged, *, by_hand: bool = False) -> None:
         """Make the decision durable, then act on it; never the other way round.
 
+        Only the notice that a person is needed goes before: an orderd that is killed in between has told somebody about an
+        incident that is still open, and tells nobody twice when it ends; the other way round nobody would ever be told.
+
         Raises:
             JournalError: it could not be recorded; nothing was done.
             StateError: another repair has the target; nothing was done.
@@ -160,6 +164,8 @@ class Decider:
             scores=judged.seen.scores,
             facts=encode_facts(judged.facts),
         )
+        if decision.action is Action.ESCALATE:
+            self._notices.escalated(decision, self._parts.bundle.place(decision.incident_id) if self._parts.bundle else "")
         record = self._book.record(decision, evidence)
         self._memory.count(decision.reason)
         incident.decision, incident.state = decision, record.state
@@ -187,24 +193,20 @@ class Decider:
     def _escalate(self, decision: Decision, seen: Seen) -> None:
         self._memory.incident_ended(decision.incident_id)
         if self._parts.bundle is None:
-            self._notices.escalated(decision)
             return
-        task = asyncio.create_task(self._with_bundle(decision, seen), name=f"bundle-{decision.decision_id}")
+        work = self._collect(self._parts.bundle, decision, seen)
+        task = asyncio.create_task(work, name=f"bundle-{decision.decision_id}")
         self._bundles.add(task)
         task.add_done_callback(self._bundles.discard)
 
-    async def _with_bundle(self, decision: Decision, seen: Seen) -> None:
-        """Collect what a person needs, then tell; a person is told in any case."""
-        bundle = ""
+    async def _collect(self, bundle: BundlePart, decision: Decision, seen: Seen) -> None:
+        """Collect what a person needs, where the notice said it would be."""
         try:
-            if self._parts.bundle is not None:
-                async with asyncio.timeout(BUNDLE_S_MAX):
-                    recent = self._parts.journal.incident(decision.incident_id)
-                    bundle = await self._parts.bundle.collect(decision, window=seen.window, recent=recent)
+            async with asyncio.timeout(BUNDLE_S_MAX):
+                recent = self._parts.journal.incident(decision.incident_id)
+                await bundle.collect(decision, window=seen.window, recent=recent)
         except (OSError, TimeoutError, JournalError) as error:
             log.warning("no diagnosis bundle for %s: %r", decision.decision_id, error)
-        finally:
-            self._notices.escalated(decision, bundle)
 
     def _ask(self, incident: Incident, judged: Judged) -> None:
         decision, repair = incident.decision, judged.choice.repair

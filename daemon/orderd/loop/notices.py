@@ -24,11 +24,19 @@ class Notices:
         self._last_look: frozenset[str] = frozenset()
 
     def escalated(self, decision: Decision, bundle: str = "") -> None:
-        """Say that a person has to look."""
+        """Say that a person has to look; durable when it returns.
+
+        Args:
+            decision: which gave up; it is recorded after this, so that no restart comes between it and the notice.
+            bundle: where its diagnosis bundle will be; empty when none is collected.
+
+        Raises:
+            JournalError: it could not be made durable.
+        """
         diagnosis = decision.diagnosis
         title = f"{diagnosis.failure} of {diagnosis.entity} needs a person ({decision.reason})"
         body = {"seen": diagnosis.evidence, "why": decision.detail, "more": f"orderctl explain {decision.decision_id}"}
-        self._notifier.say("escalated", decision.incident_id, title, {**body, "bundle": bundle} if bundle else body)
+        self._notifier.say_durably("escalated", decision.incident_id, title, {**body, "bundle": bundle} if bundle else body)
 
     def asked(self, approval: Approval, decision: Decision) -> None:
         """Say that a repair waits for a person."""

@@ -97,6 +97,7 @@ class InventoryPart(Protocol):
 class BundlePart(Protocol):
     """See orderd.sampling.bundle."""
 
+    def place(self, incident_id: str) -> str: ...
     async def collect(
         self, decision: Decision, *, window: Window | None = None, recent: Sequence[DecisionRecord] = ()
     ) -> str: ...
@@ -117,6 +118,7 @@ class NotifierPart(Protocol):
     @property
     def problem(self) -> str: ...
     def say(self, event: str, key: str, title: str, body: Mapping[str, str]) -> None: ...
+    def say_durably(self, event: str, key: str, title: str, body: Mapping[str, str]) -> None: ...
     def resolve(self, key: str) -> None: ...
 
 
@@ -163,6 +165,9 @@ class NoNotifier:
     problem = ""
 
     def say(self, event: str, key: str, title: str, body: Mapping[str, str]) -> None:
+        """Tell nobody."""
+
+    def say_durably(self, event: str, key: str, title: str, body: Mapping[str, str]) -> None:
         """Tell nobody."""
 
     def resolve(self, key: str) -> None:

@@ -1,7 +1,8 @@
 """What people are to be told, one line of it per sink. Writes notices beside the journal; sends in threads that are thrown away.
 
-``say`` only remembers. ``run`` keeps what was said durably and lets every sink take its notices in order, each at its own pace: a
-sink that is down waits longer and longer, and holds up no other. What cannot be told in ``give_up_s`` is given up and counted.
+``say`` only remembers; ``say_durably`` has kept it when it returns. ``run`` keeps what was said durably and lets every sink take
+its notices in order, each at its own pace: a sink that is down waits longer and longer, and holds up no other. What cannot be
+told in ``give_up_s`` is given up and counted.
 """
 
 import asyncio
@@ -132,14 +133,34 @@ class Notifier:
             title: one line; any text will do.
             body: more of it, by name or as one text; any text will do, what is too long is cut.
         """
-        if not self._lines or event not in self._config.events:
+        notice = self._news(event, key, title, body)
+        if notice is not None:
+            self._take(notice)
+
+    def say_durably(self, event: str, key: str, title: str, body: Mapping[str, str] | str) -> None:
+        """Do as ``say``, and return when a restart cannot lose it any more; waits for the disk.
+
+        Raises:
+            JournalError: it could not be made durable; nobody is told.
+        """
+        notice = self._news(event, key, title, body)
+        if notice is None:
             return
+        before = self._notices.get(notice.row)
+        self._kept.put(Standing.NOTICE, notice.row, before if before is not None and before.pending else notice)
+        self._take(notice)
+
+    def _news(self, event: str, key: str, title: str, body: Mapping[str, str] | str) -> Notice | None:
+        """Return the notice, None where nobody is told of such things or was told of this one lately."""
+        if not self._lines or event not in self._config.events:
+            return None
         named = {"detail": body} if isinstance(body, str) else body
         notice = self._notice(event, key, title, named, resolved=False)
         said_ns = self._said_ns.get(notice.row)
-        now_ns = self._clock.now().mono_ns
-        if said_ns is not None and now_ns - said_ns < self._config.again_s * 1e9:
-            return
+        lately = said_ns is not None and self._clock.now().mono_ns - said_ns < self._config.again_s * 1e9
+        return None if lately else notice
+
+    def _take(self, notice: Notice) -> None:
         before, ended = self._notices.get(notice.row), self._notices.get(f"resolved {notice.key}")
         if before is None or not before.pending:
             self._queue(notice)

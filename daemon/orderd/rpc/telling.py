@@ -18,7 +18,8 @@ class Teller:
         """Return the message of one record."""
         rated = any(step.what == "rated" for step in record.steps)
         ratings = self._view.ratings(record.decision.decision_id) if rated else ()
-        return decision_to_wire(record, ratings, self._remaining_s(record))
+        bundle = self._view.bundle(record.decision.incident_id)
+        return decision_to_wire(record, ratings, self._remaining_s(record), bundle=bundle)
 
     def _remaining_s(self, record: DecisionRecord) -> float | None:
         if record.state is not IncidentState.WAITING:

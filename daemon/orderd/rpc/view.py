@@ -71,6 +71,10 @@ class HostView(Protocol):
         """Return what people thought of a decision, newest first."""
         ...
 
+    def bundle(self, incident_id: str) -> str:
+        """Return the path, on the host, of an incident's diagnosis bundle; empty when there is none."""
+        ...
+
     def run_repair(self, repair: str, entity: Entity, why: str, by: str, *, validate_only: bool = False) -> str:
         """Run a catalogued repair by hand; return the id of its decision, empty with ``validate_only``.
 

@@ -38,7 +38,7 @@ class Step(_message.Message):
     def __init__(self, at: _Optional[_Union[_common_pb2.Instant, _Mapping]] = ..., state: _Optional[str] = ..., what: _Optional[str] = ..., detail: _Optional[str] = ..., outcome: _Optional[str] = ..., seconds: _Optional[float] = ...) -> None: ...
 
 class Decision(_message.Message):
-    __slots__ = ("id", "incident_id", "decided_at", "detected_at", "diagnosis", "other_diagnosis", "action", "repair", "reason", "detail", "candidates", "model_version", "provider", "state", "steps", "approval_remaining_s", "ratings")
+    __slots__ = ("id", "incident_id", "decided_at", "detected_at", "diagnosis", "other_diagnosis", "action", "repair", "reason", "detail", "candidates", "model_version", "provider", "state", "steps", "approval_remaining_s", "ratings", "bundle")
     ID_FIELD_NUMBER: _ClassVar[int]
     INCIDENT_ID_FIELD_NUMBER: _ClassVar[int]
     DECIDED_AT_FIELD_NUMBER: _ClassVar[int]
@@ -56,6 +56,7 @@ class Decision(_message.Message):
     STEPS_FIELD_NUMBER: _ClassVar[int]
     APPROVAL_REMAINING_S_FIELD_NUMBER: _ClassVar[int]
     RATINGS_FIELD_NUMBER: _ClassVar[int]
+    BUNDLE_FIELD_NUMBER: _ClassVar[int]
     id: str
     incident_id: str
     decided_at: _common_pb2.Instant
@@ -73,7 +74,8 @@ class Decision(_message.Message):
     steps: _containers.RepeatedCompositeFieldContainer[Step]
     approval_remaining_s: float
     ratings: _containers.RepeatedCompositeFieldContainer[Rating]
-    def __init__(self, id: _Optional[str] = ..., incident_id: _Optional[str] = ..., decided_at: _Optional[_Union[_common_pb2.Instant, _Mapping]] = ..., detected_at: _Optional[_Union[_common_pb2.Instant, _Mapping]] = ..., diagnosis: _Optional[_Union[_common_pb2.Diagnosis, _Mapping]] = ..., other_diagnosis: _Optional[_Union[_common_pb2.Diagnosis, _Mapping]] = ..., action: _Optional[str] = ..., repair: _Optional[str] = ..., reason: _Optional[str] = ..., detail: _Optional[str] = ..., candidates: _Optional[_Iterable[_Union[Candidate, _Mapping]]] = ..., model_version: _Optional[str] = ..., provider: _Optional[str] = ..., state: _Optional[str] = ..., steps: _Optional[_Iterable[_Union[Step, _Mapping]]] = ..., approval_remaining_s: _Optional[float] = ..., ratings: _Optional[_Iterable[_Union[Rating, _Mapping]]] = ...) -> None: ...
+    bundle: str
+    def __init__(self, id: _Optional[str] = ..., incident_id: _Optional[str] = ..., decided_at: _Optional[_Union[_common_pb2.Instant, _Mapping]] = ..., detected_at: _Optional[_Union[_common_pb2.Instant, _Mapping]] = ..., diagnosis: _Optional[_Union[_common_pb2.Diagnosis, _Mapping]] = ..., other_diagnosis: _Optional[_Union[_common_pb2.Diagnosis, _Mapping]] = ..., action: _Optional[str] = ..., repair: _Optional[str] = ..., reason: _Optional[str] = ..., detail: _Optional[str] = ..., candidates: _Optional[_Iterable[_Union[Candidate, _Mapping]]] = ..., model_version: _Optional[str] = ..., provider: _Optional[str] = ..., state: _Optional[str] = ..., steps: _Optional[_Iterable[_Union[Step, _Mapping]]] = ..., approval_remaining_s: _Optional[float] = ..., ratings: _Optional[_Iterable[_Union[Rating, _Mapping]]] = ..., bundle: _Optional[str] = ...) -> None: ...
 
 class Rating(_message.Message):
     __slots__ = ("good", "note", "by", "at")

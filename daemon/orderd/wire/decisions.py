@@ -105,7 +105,7 @@ def rating_to_wire(rating: Rating) -> decision_pb2.Rating:
 
 
 def decision_to_wire(
-    record: DecisionRecord, ratings: Iterable[Rating] = (), approval_remaining_s: float | None = None
+    record: DecisionRecord, ratings: Iterable[Rating] = (), approval_remaining_s: float | None = None, *, bundle: str = ""
 ) -> decision_pb2.Decision:
     """Return the message of a decision with everything that happened to it.
 
@@ -113,6 +113,7 @@ def decision_to_wire(
         record: the decision and its steps.
         ratings: what people thought of it, newest first.
         approval_remaining_s: seconds left to answer; None when it waits for nobody.
+        bundle: path of its incident's diagnosis bundle on the host; empty for none.
     """
     decision = record.decision
     other = decision.other_diagnosis
@@ -134,6 +135,7 @@ def decision_to_wire(
         steps=[_step_to_wire(step) for step in record.steps],
         approval_remaining_s=approval_remaining_s,
         ratings=[rating_to_wire(rating) for rating in ratings],
+        bundle=bundle,
     )
 
 

@@ -14,7 +14,9 @@ import pytest
 from notify_servers import Post, Web, listening
 
 from orderd.domain.standing import Standing
+from orderd.errors import JournalError
 from orderd.notify import Notifier
+from orderd.notify.notice import Notice
 
 HOSTILE = "x\r\nBcc: victim@example.org\r\n\r\n\x1b[31m\x00\ud800\u202e<!channel> &" + "y" * 100_000
 
@@ -317,3 +319,23 @@ def test_nothing_heavy_is_imported_before_the_first_notice():
     """Mail and HTTP clients cost megabytes that a host at rest does not have to spare."""
     program = "import sys, orderd.notify; print([m for m in ('smtplib', 'http.client', 'email.message') if m in sys.modules])"
     assert subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+
+
+async def test_what_is_said_durably_is_kept_before_it_returns(store, settings, manual_clock):
+    """Nothing has run, and a restart finds it; a second word about the same changes nothing."""
+    config = settings({"kind": "webhook", "url": "http://127.0.0.1:9/hook"})
+    notifier = Notifier(config, store, "host-1", manual_clock)
+    notifier.say_durably("escalated", "i1", "nginx needs a person", {"bundle": "/b/i1.json"})
+    notifier.say_durably("escalated", "i1", "nginx needs a person", {"bundle": "/b/other.json"})
+    (kept,) = store.load(Standing.NOTICE, Notice).values()
+    assert (kept.key, kept.body["bundle"]) == ("i1", "/b/i1.json")
+    assert Notifier(config, store, "host-1", manual_clock).waiting == 1
+
+
+async def test_what_cannot_be_made_durable_is_not_said(store, settings, manual_clock):
+    """Whoever waits for it is told, and nothing is half said."""
+    store.fails = True
+    notifier = Notifier(settings({"kind": "webhook", "url": "http://127.0.0.1:9/hook"}), store, "host-1", manual_clock)
+    with pytest.raises(JournalError):
+        notifier.say_durably("escalated", "i1", "nginx needs a person", {})
+    assert notifier.waiting == 0

@@ -80,6 +80,10 @@ class BundleCollector:
         self._turn = asyncio.Semaphore(_AT_ONCE_MAX)
         self.problem = ""
 
+    def place(self, incident_id: str) -> str:
+        """Return the path of an incident's bundle, whether or not it is there yet; empty for what is no name of a file."""
+        return str(self._directory / f"{incident_id}.json") if _NAME.fullmatch(incident_id) else ""
+
     async def collect(self, decision: Decision, *, window: Window | None = None, recent: Sequence[DecisionRecord] = ()) -> str:
         """Write the bundle of a decision's incident, replacing an earlier one.
 
@@ -145,7 +149,7 @@ class BundleCollector:
     def _write(self, incident: str, content: Mapping[str, Any]) -> Path:
         self._directory.mkdir(mode=_DIRECTORY_MODE, parents=True, exist_ok=True)
         data = _encoded(content)
-        path, fresh = self._directory / f"{incident}.json", self._directory / f".{incident}.new"
+        path, fresh = Path(self.place(incident)), self._directory / f".{incident}.new"
         try:
             with open(fresh, "wb", opener=_private) as file:
                 file.write(data)

@@ -201,3 +201,12 @@ async def test_where_much_breaks_at_once_helpers_take_turns(collector, make_deci
     seen = [int(each.read_text()) for each in tmp_path.glob("seen-*")]
     assert len(seen) == 12
     assert max(seen) <= 2
+
+
+async def test_the_place_of_a_bundle_is_known_before_it_is_written(collector, make_decision):
+    """What is told beforehand is where the file is; a name that would leave the folder has no place."""
+    bundles, decision = collector(limit_s=0.2), make_decision()
+    place = bundles.place(decision.incident_id)
+    assert await bundles.collect(decision) == place
+    assert held_by(place)["incident_id"] == decision.incident_id
+    assert bundles.place("../evil") == ""
