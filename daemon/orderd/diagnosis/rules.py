@@ -48,7 +48,7 @@ class _View:
     index: int
 
     def now(self, signal: str) -> float:
-        return self.series(signal)[0]
+        return self.window.now(self.index, ENTITY_INDEX[signal])
 
     def series(self, signal: str) -> tuple[float, ...]:
         return self.window.series(self.index, ENTITY_INDEX[signal])

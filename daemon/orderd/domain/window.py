@@ -20,6 +20,8 @@ from orderd.domain.values import EntityRow, Sample
 
 _TOLERANCE_S: Final = 0.5
 _KIND_INDEX: Final = {kind: i for i, kind in enumerate(KINDS)}
+_WIDTH: Final = len(ENTITY_SIGNALS)
+_SLOTS: Final = len(SLOT_AGES_S)
 _NO_HOST: Final = array("f", [math.nan] * len(HOST_SIGNALS))
 _NO_ENTITY: Final = array("f", [math.nan] * len(ENTITY_SIGNALS))
 
@@ -46,9 +48,12 @@ class Window:
 
     def series(self, entity_index: int, signal_index: int) -> tuple[float, ...]:
         """Return one signal of one entity over the slots, newest first."""
-        width, slots = len(ENTITY_SIGNALS), len(SLOT_AGES_S)
-        base = entity_index * slots * width + signal_index
-        return tuple(self.rows[base + slot * width] for slot in range(slots))
+        first = entity_index * _SLOTS * _WIDTH + signal_index
+        return tuple(self.rows[first : first + (_SLOTS - 1) * _WIDTH + 1 : _WIDTH])
+
+    def now(self, entity_index: int, signal_index: int) -> float:
+        """Return one signal of one entity in the newest slot."""
+        return self.rows[entity_index * _SLOTS * _WIDTH + signal_index]
 
 
 @dataclass(slots=True)

@@ -91,13 +91,16 @@ class MountCollector:
         self._start_helper = helper
         self._mountinfo = mountinfo
         self._table: dict[str, bool] = {}
+        self._mountinfo_text = ""
         self._helper: Helper | None = None
         self._hung: list[Helper] = []
         self._answered = asyncio.Event()
 
     async def collect(self, at: Instant) -> Reading:
         """Ask every mount that has no question outstanding, give the answers a moment, and return what is known."""
-        self._table = read_only_mounts(self._read_mountinfo())
+        text = self._read_mountinfo()
+        if text != self._mountinfo_text:
+            self._table, self._mountinfo_text = read_only_mounts(text), text
         self._ask(at)
         await self._answers()
         return Reading(entities={mount.entity: self._row(path, mount, at) for path, mount in self._mounts.items()})

@@ -4,7 +4,6 @@ At most one question is outstanding, so that a service that never answers costs 
 """
 
 import asyncio
-import contextlib
 import logging
 import math
 import time
@@ -12,6 +11,7 @@ from collections.abc import Callable
 
 from orderd.sampling.ask import Ask, ProbeFailedError
 from orderd.sampling.collector import NAN
+from orderd.sampling.rounds import next_round_s
 
 _log = logging.getLogger(__name__)
 SPACING_S = 0.02
@@ -31,7 +31,7 @@ class Prober:
             name: what is asked, for the log.
             ask: asks once.
             timeout_s: a question not answered in time has failed.
-            interval_s: from the start of one question to the start of the next.
+            interval_s: from the start of one question to the start of the next; one asked in a hurry does not move the others.
             on_flip: called when an outcome differs from the one before.
         """
         self._name = name
@@ -40,14 +40,17 @@ class Prober:
         self._usual_s = interval_s
         self._interval_s = interval_s
         self._on_flip = on_flip
-        self._again = asyncio.Event()
+        self._hurried = False
+        self._resting: asyncio.Future[None] | None = None
         self._asked_s: float | None = None
         self._took_s = NAN
         self.ok = NAN
 
     def hurry(self) -> None:
         """Ask at once, or once more when a question is outstanding: its answer may be about the time before."""
-        self._again.set()
+        self._hurried = True
+        if self._resting is not None:
+            _wake(self._resting)
 
     def focus(self, interval_s: float | None) -> None:
         """Ask at another interval, None for the usual one."""
@@ -63,13 +66,17 @@ class Prober:
 
     async def run(self) -> None:
         """Ask until cancelled."""
+        first_s = time.monotonic()
         while True:
-            self._again.clear()
+            self._hurried = False
             started_s = self._asked_s = time.monotonic()
             reason = await self._outcome()
             self._took_s, self._asked_s = time.monotonic() - started_s, None
             self._finish(reason)
-            await self._rest(started_s)
+            await self._rest(next_round_s(first_s, started_s, self._interval_s, SPACING_S))
+            # A flapping unit is in a hurry all the time.
+            if (early_s := started_s + SPACING_S - time.monotonic()) > 0:
+                await asyncio.sleep(early_s)
 
     async def _outcome(self) -> str:
         try:
@@ -87,10 +94,20 @@ class Prober:
             _log.info("probe of %s: %s", self._name, reason or "ok")
             self._on_flip()
 
-    async def _rest(self, started_s: float) -> None:
+    async def _rest(self, until_s: float) -> None:
         """Sleep until the next question is due, or somebody is in a hurry."""
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(max(0.0, started_s + self._interval_s - time.monotonic())):
-                await self._again.wait()
-        # A flapping unit is in a hurry all the time.
-        await asyncio.sleep(max(0.0, started_s + SPACING_S - time.monotonic()))
+        if self._hurried:
+            return
+        loop = asyncio.get_running_loop()
+        self._resting = loop.create_future()
+        timer = loop.call_later(max(0.0, until_s - time.monotonic()), _wake, self._resting)
+        try:
+            await self._resting
+        finally:
+            timer.cancel()
+            self._resting = None
+
+
+def _wake(resting: "asyncio.Future[None]") -> None:
+    if not resting.done():
+        resting.set_result(None)

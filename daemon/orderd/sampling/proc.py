@@ -54,6 +54,7 @@ class ProcessTable:
         """Start with an empty table; ``root`` is replaced in tests."""
         self._root = root
         self._files: dict[int, int] = {}
+        self._parsed: dict[int, tuple[bytes, Stat]] = {}
         self._kernel: set[int] = set()
         self._files_max = min(_DESCRIPTORS_MAX, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2)
         self.count = 0
@@ -75,7 +76,16 @@ class ProcessTable:
         text = self._read_kept(pid) if pid in self._files else None
         if text is None:
             text = self._read_anew(pid)
-        return parse_stat(text) if text else None
+        if not text:
+            return None
+        # Most processes sleep, and what is said of them stays the same.
+        before = self._parsed.get(pid)
+        if before is not None and before[0] == text:
+            return before[1]
+        stat = parse_stat(text)
+        if pid in self._files:
+            self._parsed[pid] = text, stat
+        return stat
 
     def close(self) -> None:
         """Close every descriptor."""
@@ -117,3 +127,4 @@ class ProcessTable:
 
     def _close(self, pid: int) -> None:
         os.close(self._files.pop(pid))
+        self._parsed.pop(pid, None)

@@ -9,7 +9,10 @@ import of ctypes makes writable executable memory, which the unit's sandbox forb
 
 import asyncio
 import contextlib
+import functools
 import ipaddress
+import os
+import time
 from pathlib import Path
 
 from orderd.config.schema import ResolverConfig
@@ -19,6 +22,7 @@ from orderd.sampling.ask import NoAnswerError, ask_name_server
 from orderd.sampling.collector import Reading
 from orderd.sampling.probe import probe_signals
 from orderd.sampling.prober import Prober
+from orderd.sampling.rounds import next_round_s
 
 RESOLVER = Entity(kind=EntityKind.RESOLVER, key="system")
 WATCH_EVERY_S = 0.25
@@ -28,6 +32,7 @@ _PORT = 53
 _FILE_BYTES_MAX = 65536
 
 
+@functools.lru_cache(maxsize=2)
 def name_servers(text: str) -> tuple[str, ...]:
     """Return the name servers of a resolv.conf, at most three; without any, glibc asks this host."""
     words = (line.split() for line in text.splitlines())
@@ -55,9 +60,10 @@ async def resolve(config: ResolverConfig, port: int = _PORT) -> None:
 
 async def watch(config: ResolverConfig, prober: Prober) -> None:
     """Let the prober ask at once whenever resolv.conf changes."""
-    before = _stamp(config.resolv_conf)
+    before, first_s = _stamp(config.resolv_conf), time.monotonic()
     while True:
-        await asyncio.sleep(WATCH_EVERY_S)
+        now_s = time.monotonic()
+        await asyncio.sleep(next_round_s(first_s, now_s, WATCH_EVERY_S) - now_s)
         now = _stamp(config.resolv_conf)
         if now != before:
             before = now
@@ -99,7 +105,7 @@ def _read(path: Path) -> str:
 
 def _stamp(path: str) -> tuple[int, int, int] | None:
     try:
-        status = Path(path).stat()
+        status = os.stat(path)  # noqa: PTH116  four a second
     except OSError:
         return None
     return status.st_ino, status.st_size, status.st_mtime_ns

@@ -5,9 +5,9 @@ Reads memory that ``systemd`` keeps current, two links a unit, and the state of 
 
 import asyncio
 import os
+import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from orderd.domain.clock import Instant
@@ -16,6 +16,7 @@ from orderd.sampling.cgroups import Cgroups
 from orderd.sampling.collector import NAN, Reading
 from orderd.sampling.known_good import DropIns
 from orderd.sampling.proc import Stat
+from orderd.sampling.rounds import next_round_s
 
 RESTARTS_OVER_S = 10.0
 ACTIVE_S_MAX = 3600.0
@@ -98,9 +99,10 @@ class UnitCollector:
 
         One read a unit four times a second; without it a hung service is seen at the next timer or probe only.
         """
-        stopped = dict.fromkeys(self._entities, False)
+        stopped, first_s = dict.fromkeys(self._entities, False), time.monotonic()
         while True:
-            await asyncio.sleep(STOPPED_WATCH_EVERY_S)
+            now_s = time.monotonic()
+            await asyncio.sleep(next_round_s(first_s, now_s, STOPPED_WATCH_EVERY_S) - now_s)
             for unit, before in stopped.items():
                 stopped[unit] = self._is_main_stopped(unit)
                 if stopped[unit] != before:
@@ -198,7 +200,7 @@ def masked_on_disk(unit: str) -> bool:
 
 def _link(path: str) -> str:
     try:
-        return str(Path(path).readlink())
+        return os.readlink(path)  # noqa: PTH115  ten a second
     except OSError:  # no such file, or a real one
         return ""
 
