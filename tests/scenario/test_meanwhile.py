@@ -6,7 +6,7 @@ import pytest
 
 from fakes import DOWN, NGINX, RUNNING
 from orderd.domain.standing import Lease
-from orderd.domain.values import Action, IncidentState
+from orderd.domain.values import Action, IncidentState, Reason
 from orderd.errors import StateError
 from orderd.executor.messages import Mode, RunningRepair
 
@@ -144,3 +144,35 @@ async def test_reasons_that_flap_for_months_do_not_stop_the_loop(observing):
     assert not incident.may_record_wait(observing.clock.now())
     observing.clock.advance(3601)
     assert incident.may_record_wait(observing.clock.now())
+
+
+async def test_a_rating_of_what_would_have_run_counts_for_that_repair(observing):
+    """Orderd only observes: people say whether it was right, and so a repair earns its authority before it ever runs."""
+    observing.host.state[NGINX] = dict(DOWN)
+    await observing.ticks(2)
+    (decision,) = observing.decisions
+    assert (decision.reason, decision.repair) == (Reason.MODE_OBSERVE, "")
+    observing.view.rate(decision.decision_id, good=True, note="", by="alice")
+    ((score, _),) = observing.view.scorecard()
+    assert (score.repair, score.right, score.wrong) == ("service_start", 1, 0)
+
+
+async def test_a_rejection_that_is_rated_as_well_counts_once(asking):
+    """No is an outcome already; saying it twice is one."""
+    asking.host.state[NGINX] = dict(DOWN)
+    await asking.ticks(2)
+    decision = asking.decisions[0]
+    asking.view.reject(decision.decision_id, "not now", "bob")
+    asking.view.rate(decision.decision_id, good=False, note="", by="bob")
+    ((score, _),) = asking.view.scorecard()
+    assert (score.right, score.wrong) == (0, 1)
+
+
+async def test_a_rating_of_a_wait_for_people_says_nothing_about_the_repair(scene):
+    """Held: that orderd kept away was right, which is no outcome of what it kept away with."""
+    scene.view.hold(NGINX, 60.0, "mine", "alice")
+    scene.host.state[NGINX] = dict(DOWN)
+    await scene.ticks(2)
+    assert scene.reasons == ["held"]
+    scene.view.rate(scene.decisions[0].decision_id, good=True, note="", by="alice")
+    assert scene.view.scorecard() == ()

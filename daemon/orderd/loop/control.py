@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from orderd.catalogue import Catalogue
-from orderd.decision import Choice, candidates, rule
+from orderd.decision import Choice, candidates, proposal, rule
 from orderd.decision.scorecard import Overrule
 from orderd.diagnosis import Opinion
 from orderd.domain.clock import Instant
@@ -49,6 +49,8 @@ QUESTIONS_S_MAX: Final = 30.0
 WAITING_MAX: Final = 4
 """Explanations and replays that wait for their turn; one is made at a time."""
 WORDS_MAX: Final = 500
+_SHADOWS: Final = frozenset({Reason.MODE_OBSERVE, Reason.MODE_APPROVE, Reason.NOT_EARNED})
+"""Waits that say what orderd would have run: a rating of one is the outcome of that repair. Of others it is about waiting."""
 
 
 class LoopView:
@@ -221,7 +223,8 @@ class LoopView:
         counted = self._counted(record)
         rated = self._parts.journal.rate(Rating(decision_id=decision_id, good=good, note=note, by=by, at=self._now()))
         decision = record.decision
-        after = self._memory.rated(decision.diagnosis.failure, decision.repair, good=good, counted=counted)
+        repair = proposal(decision) if decision.reason in _SHADOWS else decision.repair
+        after = self._memory.rated(decision.diagnosis.failure, repair, good=good, counted=counted)
         self._loop.notices.aftermath(decision, after)
         self._loop.book.publish(rated)
         return rated
@@ -231,7 +234,7 @@ class LoopView:
         if ratings := self._parts.journal.ratings(record.decision.decision_id):
             return ratings[0].good
         words = {step.what for step in record.steps}
-        if record.decision.reason is Reason.BY_HAND or not words & {"verified", "unverified"}:
+        if record.decision.reason is Reason.BY_HAND or not words & {"verified", "unverified", "rejected"}:
             return None
         return "verified" in words and "collateral" not in words
 
