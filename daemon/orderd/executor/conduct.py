@@ -38,6 +38,7 @@ class Conductor:
         self._zygote_socket = zygote_socket
         self._scopes = scopes
         self._settled = False
+        self._settling = asyncio.Lock()
         self._stuck: set[str] = set()
 
     async def settle(self) -> None:
@@ -46,12 +47,14 @@ class Conductor:
         Raises:
             ExecutorError: systemd cannot be asked, or something is still running.
         """
-        if not self._settled:
-            await self._scopes.end_all()
-            self._settled = True
-        for scope in sorted(self._stuck):
-            await self._scopes.end(scope, 0)
-            self._stuck.discard(scope)
+        # Of two that come at once the second waits: else it would take the scope of the first for one that was left behind.
+        async with self._settling:
+            if not self._settled:
+                await self._scopes.end_all()
+                self._settled = True
+            for scope in sorted(self._stuck):
+                await self._scopes.end(scope, 0)
+                self._stuck.discard(scope)
 
     async def zygote_listens(self) -> bool:
         """Tell whether the warm Ansible process answers."""

@@ -297,3 +297,17 @@ async def test_a_refusal_of_the_gate_reaches_the_client(tmp_path):
 def test_go_is_a_message_of_its_own():
     """A process waits for Go and for nothing that merely looks like a message."""
     assert encode(Go()) == b'{"type":"go"}'
+
+
+async def test_two_repairs_that_come_at_once_settle_once(tmp_path):
+    """The second does not take the scope of the first for one that an earlier executor left behind."""
+    scopes, ended = FakeScopes(), []
+
+    async def end_all() -> None:
+        ended.append(1)
+        await asyncio.sleep(0.01)
+
+    scopes.end_all = end_all
+    conductor = Conductor(str(tmp_path / "z.sock"), scopes)
+    await asyncio.gather(conductor.settle(), conductor.settle())
+    assert ended == [1]
