@@ -161,7 +161,8 @@ class Carrier:
         """Return patterns of what others may have changed since: other repairs, people, and units that fail by themselves."""
         touched = [pattern for at, patterns in self._touched if at >= before.at.mono_ns - _LONGEST_NS for pattern in patterns]
         failing = [i.entity for i in self._incidents if i is not incident]
-        changed = [change.entity for change in self._parts.changes.current()]
+        changed = [change.entity for change in self._core.hands.current()]
+        changed += [hold.entity for hold in self._memory.holds(self._parts.clock.now()) if hold.seen]
         if None in changed:
             return ("*",)  # somebody changes the whole host: nothing can be blamed on the repair
         units = (e.key for e in (*failing, *changed) if e is not None and e.kind is EntityKind.UNIT)

@@ -113,10 +113,8 @@ class LoopView:
         return hold
 
     def release(self, entity: Entity, by: str, *, validate_only: bool = False) -> bool:  # noqa: ARG002 - the interface's
-        """End a hold early; return False when there was none."""
-        if validate_only:
-            return self._memory.hold_on(entity, self._now()) is not None
-        return self._memory.release(entity)
+        """End a hold early, and what a person was seen doing; return False when there was neither."""
+        return self._loop.hands.release(entity, self._now(), validate_only=validate_only)
 
     def pause(self, why: str, by: str, duration_s: float = 0.0, *, validate_only: bool = False) -> Pause:
         """Stop all repairs on this host."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from orderd.decision import GuardMemory
 from orderd.domain.values import Decision, IncidentState, Step
 from orderd.loop.book import Book
+from orderd.loop.hands import Hands
 from orderd.loop.incidents import Incidents
 from orderd.loop.notices import Notices
 from orderd.loop.parts import Parts
@@ -20,6 +21,7 @@ class Core:
         incidents: what orderd is working on.
         memory: of the guard.
         notices: tells people.
+        hands: what people were seen changing.
     """
 
     parts: Parts
@@ -27,6 +29,7 @@ class Core:
     incidents: Incidents
     memory: GuardMemory
     notices: Notices
+    hands: Hands
 
     def step(self, decision: Decision, what: str, detail: str, state: IncidentState) -> Step:
         """Return a step that happens now."""

@@ -114,7 +114,7 @@ class Decider:
             tried=tuple(incident.tried),
             others=tuple(i.diagnosis for i in others if i.diagnosis.failure is not Failure.UNKNOWN),
             in_transition=row is not None and row.signal("unit_transition_ratio") >= 1,
-            changes=self._parts.changes.current(),
+            changes=self._core.hands.current(),
         )
         return self._memory.facts(situation, now)
 

@@ -16,6 +16,7 @@ from orderd.loop.book import Book
 from orderd.loop.carrying import Carrier
 from orderd.loop.core import Core
 from orderd.loop.deciding import Decider
+from orderd.loop.hands import Hands
 from orderd.loop.incidents import QUIET_S, Incident, Incidents, cannot_be_seen
 from orderd.loop.notices import Notices
 from orderd.loop.parts import Parts
@@ -41,7 +42,10 @@ class Loop:
         self.vitals = Vitals(parts.config, parts.clock)
         self.notices = Notices(parts.notifier)
         self.book = Book(parts.journal, parts.hub, parts.uplink)
-        self.core = Core(parts=parts, book=self.book, incidents=self.incidents, memory=memory, notices=self.notices)
+        self.hands = Hands(parts.changes, memory)
+        self.core = Core(
+            parts=parts, book=self.book, incidents=self.incidents, memory=memory, notices=self.notices, hands=self.hands
+        )
         self.carrier = Carrier(self.core)
         self.decider = Decider(self.core, self.carrier)
         self.seen: Seen | None = None
@@ -123,6 +127,7 @@ class Loop:
         return True
 
     async def _advance(self, seen: Seen) -> None:
+        self.hands.keep(seen.sample)
         self._close_quiet_ones(seen.sample.at)
         for incident in self.carrier.judge(seen.sample):
             self._forget(incident)

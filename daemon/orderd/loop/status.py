@@ -111,5 +111,6 @@ class Status:
         return tuple(found)
 
     def _changes(self, now: Instant) -> list[str]:
-        found = [change for change in self._parts.changes.current() if change.until > now.mono_ns]
+        kept = {hold.entity for hold in self._loop.memory.holds(now) if hold.seen}  # told among the holds
+        found = [c for c in self._loop.hands.current() if c.until > now.mono_ns and (c.entity is None or c.entity not in kept)]
         return [f"{change.who}: {change.what}{f' ({change.entity})' if change.entity else ''}" for change in found]

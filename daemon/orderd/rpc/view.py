@@ -35,7 +35,7 @@ class HostView(Protocol):
         ...
 
     def release(self, entity: Entity, by: str, *, validate_only: bool = False) -> bool:
-        """End a hold early; return False when there was none."""
+        """End a hold early, and what a person was seen doing; return False when there was neither."""
         ...
 
     def holds(self) -> tuple[Hold, ...]:

@@ -10,6 +10,7 @@ from orderd.decision import GuardMemory
 from orderd.decision.kept import KeptInMemory
 from orderd.domain.clock import SystemClock
 from orderd.domain.values import ModelInfo, Sample
+from orderd.loop.hands import Hands
 from orderd.loop.parts import NoBudget, NoChanges
 from orderd.loop.status import Status
 from orderd.loop.vitals import Vitals
@@ -34,6 +35,7 @@ def make_status(tmp_path):
             journal_error=journal_error,
             memory=memory,
             vitals=vitals,
+            hands=Hands(NoChanges(), memory),
             book=SimpleNamespace(lost=lost),
         )
         parts = SimpleNamespace(
@@ -41,7 +43,6 @@ def make_status(tmp_path):
             clock=clock,
             inference=SimpleNamespace(info=info or ModelInfo(loaded=True)),
             budget=NoBudget(),
-            changes=NoChanges(),
             identity=SimpleNamespace(name="", remaining_s=0.0, problem=identity),
             notifier=SimpleNamespace(problem=notifier),
         )
