@@ -90,6 +90,7 @@ def test_no_token_is_printed(member):
     assert "Enrol" in member.first
     assert "orderd-join." not in member.first
     assert not shell(member.host, "grep -rl orderd-join /root/.ansible /var/lib/orderd /etc/orderd /tmp 2>/dev/null")
+    assert not shell(member.host, "journalctl --quiet --no-pager 2>/dev/null | grep orderd-join")
 
 
 def test_telemetry_is_sent_by_mutual_tls(member):
