@@ -1,6 +1,8 @@
 import asyncio
 import contextlib
+import socket
 import time
+from pathlib import Path
 
 import dns.message
 import dns.rrset
@@ -161,3 +163,74 @@ async def test_a_changed_resolv_conf_is_asked_about_at_once(tmp_path):
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
     assert len(asked) == 2
+
+
+async def serve_on(host, answers=b"PONG"):
+    async def handle(reader, writer):
+        await reader.read(1024)
+        writer.write(answers)
+        writer.close()
+
+    return await asyncio.start_server(handle, host, 0)
+
+
+async def test_a_probe_speaks_ipv6():
+    """A service and a name server that answer on ::1 alone are good, and a closed port there is not."""
+    server = await serve_on("::1")
+    port = server.sockets[0].getsockname()[1]
+    probe = TcpProbe(address=f"[::1]:{port}", send="PING\n", expect="PONG")
+    assert await works(probe)
+    server.close()
+    await server.wait_closed()
+    assert not await works(probe)
+    async with naming(0, "::1") as port:
+        assert await works(DnsProbe(address=f"[::1]:{port}", name="host.drill.test"))
+
+
+async def test_an_answer_may_come_in_pieces():
+    """A status line and a word that arrive byte by byte are whole answers; one that breaks off is none."""
+
+    async def handle(reader, writer):
+        asked = await reader.read(1024)
+        for byte in b"HTTP/1.1 204 \r\n" if asked.startswith(b"GET") else b"PONG":
+            writer.write(bytes([byte]))
+            await asyncio.sleep(0.001)
+        writer.close()
+
+    server = await asyncio.start_server(handle, "127.0.0.1", 0)
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        assert await works(http(port))
+        assert await works(tcp(port))
+        assert not await works(TcpProbe(address=f"127.0.0.1:{port}", send="PING\n", expect="PONG and more"))
+
+
+async def test_where_connecting_is_enough_a_full_queue_is_a_failure():
+    """A service that takes no connections any more is not good because its port is open; one that does is."""
+    with socket.create_server(("127.0.0.1", 0), backlog=1) as service:
+        probe = TcpProbe(address=f"127.0.0.1:{service.getsockname()[1]}")
+        assert await works(probe)
+        waiting = []
+        for _ in range(4):
+            waiting.append(socket.socket(type=socket.SOCK_STREAM | socket.SOCK_NONBLOCK))
+            waiting[-1].connect_ex(service.getsockname())
+        await asyncio.sleep(0.05)
+        assert not await works(probe)
+        for each in waiting:
+            each.close()
+
+
+def open_descriptors():
+    return sum(1 for _ in Path("/proc/self/fd").iterdir())
+
+
+async def test_a_probe_leaves_no_descriptor_open():
+    """After good, bad, refused and unanswered questions as many descriptors are open as before."""
+    async with serving(b"PONG\n") as good, serving(None) as silent:
+        before = open_descriptors()
+        for port in (good, silent, 1):
+            await works(tcp(port))
+        await works(DnsProbe(address="127.0.0.1:1", name="a.test"))
+        await asyncio.sleep(0.05)
+        # The silent server of this test still holds its own end.
+        assert open_descriptors() <= before + 1

@@ -139,19 +139,20 @@ async def _connect(connection: socket.socket, address: _Address) -> None:
         error = connection.connect_ex(address)
     loop = asyncio.get_running_loop()
     while error in _ONGOING:
-        await _until_ready(connection, loop.add_writer, loop.remove_writer)
+        await _until_ready(connection.fileno(), loop.add_writer, loop.remove_writer)
         error = connection.connect_ex(address)
     if error:
         raise OSError(error, os.strerror(error))
 
 
-async def _until_ready(connection: socket.socket, watch: Callable[..., None], unwatch: Callable[[socket.socket], object]) -> None:
+async def _until_ready(file: int, watch: Callable[..., None], unwatch: Callable[[int], object]) -> None:
+    # By its number: asyncio writes the name of a socket that it does not know yet into an error that nobody sees.
     ready = asyncio.get_running_loop().create_future()
-    watch(connection, _settle, ready)
+    watch(file, _settle, ready)
     try:
         await ready
     finally:
-        unwatch(connection)
+        unwatch(file)
 
 
 def _settle(ready: "asyncio.Future[None]") -> None:
@@ -163,7 +164,7 @@ async def _read(connection: socket.socket) -> bytes:
     """Return what comes next; nothing has come yet when this is called, so it is waited for first."""
     loop = asyncio.get_running_loop()
     while True:
-        await _until_ready(connection, loop.add_reader, loop.remove_reader)
+        await _until_ready(connection.fileno(), loop.add_reader, loop.remove_reader)
         try:
             return connection.recv(_READ_BYTES)
         except BlockingIOError:  # the kernel threw away what it had announced, for a bad checksum

@@ -1,10 +1,16 @@
 """CPU time and load of the host. Reads /proc/stat and /proc/loadavg through psutil."""
 
+import math
+import os
+
 import psutil
 
 from orderd.domain.clock import Instant
 from orderd.domain.faults import EntityKind
 from orderd.sampling.collector import NAN, RATES_MIN_S, Reading
+
+COUNT_EVERY_S = 10.0
+"""Processors come and go by hand, if at all."""
 
 
 class CpuCollector:
@@ -18,15 +24,17 @@ class CpuCollector:
     def __init__(self) -> None:
         """Start without a past."""
         self._before: dict[str, float] | None = None
+        self._count, self._counted_ns = 1, -math.inf
 
     async def collect(self, at: Instant) -> Reading:
         """Read the CPU counters."""
-        del at  # the counters carry their own time: a share is ticks of ticks
+        # The counters carry their own time: a share is ticks of ticks.
         now = psutil.cpu_times()._asdict()
         grown = {key: max(0.0, now[key] - self._before[key]) for key in now} if self._before else {}
         self._before = now
-        load = psutil.getloadavg()[0] / (psutil.cpu_count() or 1)
-        return Reading(host={**_shares(grown), "load_per_core": load})
+        if at.mono_ns - self._counted_ns >= COUNT_EVERY_S * 1e9:
+            self._count, self._counted_ns = psutil.cpu_count() or 1, at.mono_ns
+        return Reading(host={**_shares(grown), "load_per_core": os.getloadavg()[0] / self._count})
 
 
 def _shares(grown: dict[str, float]) -> dict[str, float]:

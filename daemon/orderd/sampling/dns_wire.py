@@ -6,6 +6,7 @@ References:
     RFC 1035, sections 4.1.1 (header) and 4.1.2 (question).
 """
 
+import functools
 import struct
 from enum import IntEnum
 
@@ -31,12 +32,17 @@ def query(name: str, message_id: int) -> bytes:
     Raises:
         ValueError: a label is empty or longer than 63 bytes.
     """
+    return _HEADER.pack(message_id, _RECURSION_DESIRED, 1, 0, 0, 0) + _question(name)
+
+
+@functools.lru_cache(maxsize=8)
+def _question(name: str) -> bytes:
     labels = [label.encode("ascii") for label in name.rstrip(".").split(".")]
     if any(not 0 < len(label) <= _LABEL_BYTES_MAX for label in labels):
         msg = f"{name!r} is no domain name: every label must have 1 to {_LABEL_BYTES_MAX} bytes"
         raise ValueError(msg)
     encoded = b"".join(bytes([len(label)]) + label for label in labels)
-    return _HEADER.pack(message_id, _RECURSION_DESIRED, 1, 0, 0, 0) + encoded + b"\0" + _TYPE_A_CLASS_IN
+    return encoded + b"\0" + _TYPE_A_CLASS_IN
 
 
 def answers(message: bytes, question: bytes) -> tuple[int, int] | None:
