@@ -47,6 +47,8 @@ class Verification:
 
     def _unmet(self, sample: Sample) -> str:
         row = sample.row(self._target)
+        if row is None and str(self._target.kind) in sample.failed_collectors:
+            return f"{self._target} cannot be seen: collector {self._target.kind} fails"
         if row is None:
             return "" if self._verify.absent_is_healthy else f"{self._target} is gone"
         return self._verify.healthy.unmet(row.values)

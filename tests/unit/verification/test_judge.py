@@ -1,5 +1,7 @@
 """The judge: healthy means held, in time, by signals."""
 
+from dataclasses import replace
+
 from orderd.domain.clock import Instant
 from orderd.domain.faults import Entity
 from orderd.domain.repairs import Comparison, Condition, Op, Verify
@@ -68,3 +70,12 @@ def test_a_process_that_is_gone_is_healthy_only_where_the_contract_says_so():
     gone = contract(healthy=Condition(), absent_is_healthy=True, hold_s=0.0)
     assert judge(gone, PID).judge(sample(11)) is Verdict.HEALTHY
     assert judge(contract(hold_s=0.0)).judge(sample(16)) is Verdict.UNHEALTHY
+
+
+def test_a_process_that_cannot_be_seen_is_not_gone():
+    """The collector failed: no row is no proof, the repair is judged when it works again."""
+    watch = judge(contract(healthy=Condition(), absent_is_healthy=True, hold_s=0.0), PID)
+    blind = replace(sample(11), failed_collectors=("process",))
+    assert watch.judge(blind) is Verdict.PENDING
+    assert "cannot be seen" in watch.unmet
+    assert watch.judge(sample(12)) is Verdict.HEALTHY
