@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 
 from ordertrainer.chaos.playbooks import Playbooks, Request
@@ -46,14 +48,22 @@ def build_bundle() -> Path:
     return Path(done.stdout.split()[-1])
 
 
-def install_orderd(host: DisposableHost, bundle: Path, *, mode: str = "auto", trainer: str = "") -> None:
-    """Install orderd into a host and wait until it serves.
+def install_orderd(
+    host: DisposableHost,
+    bundle: Path,
+    *,
+    mode: str = "auto",
+    trainer: str = "",
+    variables: Mapping[str, str | bool] = MappingProxyType({}),
+) -> None:
+    """Install orderd into a host, or upgrade the one there, and wait until it serves.
 
     Args:
         host: is up.
         bundle: from `build_bundle`.
         mode: what orderd may do there: observe, approve or auto.
         trainer: HOST:PORT of a trainer to send telemetry to; empty for none.
+        variables: further ones of the playbook, such as orderd_gpu.
 
     Raises:
         InstallError: a task of the playbook failed; names it.
@@ -66,7 +76,7 @@ def install_orderd(host: DisposableHost, bundle: Path, *, mode: str = "auto", tr
         playbook=str(PLAYBOOK),
         inventory=str(host.inventory),
         work_dir=str(host.directory),
-        variables={"orderd_bundle": str(bundle), "orderd_config": str(config)},
+        variables={"orderd_bundle": str(bundle), "orderd_config": str(config), **variables},
         timeout_s=INSTALL_TIMEOUT_S,
     )
     with Playbooks() as playbooks:
