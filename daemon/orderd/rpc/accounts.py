@@ -26,7 +26,7 @@ FRESH_S: Final = 10.0
 _NAMES_MAX: Final = 256
 _ASKED_MAX: Final = 4
 _THREADS_MAX: Final = 8
-"""Threads that may wait for a user database that hangs; the service may have 64 in all."""
+"""Threads that may wait for a user database that hangs; the service may have 64 in all. Names leave half of them to roles."""
 
 Principals = dict[tuple[str, int], Role]
 """("user" or "group", number) to role."""
@@ -55,14 +55,14 @@ _asked: Final[list[threading.Thread]] = []
 """The threads that still wait for the user database: one that hangs must not fill orderd with them."""
 
 
-async def _in_time(question: Callable[[], T]) -> T:
+async def _in_time(question: Callable[[], T], threads_max: int = _THREADS_MAX) -> T:
     """Ask in a thread that neither the call nor the end of orderd waits for.
 
     Raises:
         TimeoutError: no answer in time; the thread stays until the database answers. Or too many wait for it already.
     """
     _asked[:] = [thread for thread in _asked if thread.is_alive()]
-    if len(_asked) >= _THREADS_MAX:
+    if len(_asked) >= threads_max:
         raise TimeoutError
     loop = asyncio.get_running_loop()
     answered: asyncio.Future[T] = loop.create_future()
@@ -153,7 +153,7 @@ class Accounts:
         if self._asked < _ASKED_MAX:
             self._asked += 1
             try:
-                name = f"{(await _in_time(lambda: pwd.getpwuid(uid))).pw_name} (uid {uid})"
+                name = f"{(await _in_time(lambda: pwd.getpwuid(uid), _THREADS_MAX // 2)).pw_name} (uid {uid})"
             except (KeyError, TimeoutError, OSError):
                 LOG.debug("uid %d has no name", uid)
             finally:

@@ -136,3 +136,22 @@ async def test_a_user_database_that_hangs_for_hours_does_not_fill_orderd_with_th
             thread.join(2)
     monkeypatch.undo()
     assert (await held.caller(peer())).role is Role.READER
+
+
+async def test_names_that_hang_leave_threads_for_roles(monkeypatch):
+    """A network directory that finds no names does not keep people out whose roles are known here."""
+    monkeypatch.setattr(accounts, "ANSWER_S", 0.02)
+    monkeypatch.setattr(accounts, "FRESH_S", 0.0)
+    hanging = threading.Event()
+    monkeypatch.setattr(accounts.pwd, "getpwuid", lambda _uid: hanging.wait() and None)
+    held = Accounts(RolesConfig(), lookup=lambda _config: {("user", 1000): Role.READER})
+    try:
+        for _ in range(12):
+            await held.caller(ROOT)
+        found = await Accounts(RolesConfig(), lookup=lambda _config: {("user", 1000): Role.OPERATOR}).caller(peer())
+    finally:
+        hanging.set()
+        for thread in threading.enumerate():
+            if thread.name == "user-database":
+                thread.join(2)
+    assert (found.role, found.name) == (Role.OPERATOR, "uid 1000")
