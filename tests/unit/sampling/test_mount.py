@@ -104,6 +104,16 @@ async def test_a_path_that_is_no_mount_has_no_signals(tmp_path, manual_clock):
     assert (await mounts.collect(manual_clock.now())).entities == {DATA: {}}
 
 
+async def test_a_change_of_the_mount_table_is_seen(mounts, tmp_path, manual_clock):
+    """A mount that becomes read-only, and one that goes, shows in the next sample; so does its return."""
+    seen = []
+    for text in (MOUNTINFO, MOUNTINFO.replace("loop0 rw", "loop0 ro"), MOUNTINFO.splitlines()[0], MOUNTINFO):
+        (tmp_path / "mountinfo").write_text(text)
+        seen.append((await mounts.collect(manual_clock.now())).entities[DATA].get("mount_read_only_ratio"))
+        manual_clock.advance(1)
+    assert seen == [0, 1, None, 0]
+
+
 def test_read_only_is_the_mounts_or_the_file_systems_option():
     """A disk error makes the file system read-only while the mount still says rw; topmost mounts win."""
     broken = "40 22 7:0 / /srv/data rw,nosuid - ext4 /dev/loop0 ro\n"

@@ -110,3 +110,25 @@ async def test_a_flood_of_events_is_no_flood_of_questions():
             prober.hurry()
             await asyncio.sleep(0.001)
         assert service.asked <= 30
+
+
+async def test_a_question_asked_in_a_hurry_does_not_move_the_others():
+    """Two services asked at the same interval are asked at the same moments, also after one of them was asked in between."""
+    asked = {"a": [], "b": []}
+    probers = []
+    for name, times in asked.items():
+
+        async def ask(times=times):
+            times.append(asyncio.get_running_loop().time())
+
+        probers.append(Prober(name=name, ask=ask, timeout_s=1, interval_s=0.2, on_flip=lambda: None))
+    tasks = [asyncio.create_task(prober.run()) for prober in probers]
+    await asyncio.sleep(0.1)
+    probers[0].hurry()
+    await asyncio.sleep(0.6)
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    assert len(asked["a"]) == len(asked["b"]) + 1
+    for hurried, usual in zip(asked["a"][2:], asked["b"][1:], strict=True):
+        assert abs(hurried - usual) < 0.05

@@ -55,3 +55,15 @@ def test_table_leaves_out_init_and_whatever_reads_as_pid_zero(tmp_path):
     table = ProcessTable(str(tmp_path))
     assert [pid for pid, _ in table.scan()] == [123]
     table.close()
+
+
+def test_table_sees_what_changed_of_a_process_that_stayed(tmp_path):
+    """A process that was stopped reads as stopped in the very next scan, and as running in the one after."""
+    file = tmp_path / "123" / "stat"
+    file.parent.mkdir()
+    table, seen = ProcessTable(str(tmp_path)), []
+    for state in (b"S", b"S", b"T", b"S"):
+        file.write_bytes(LINE.replace(b") T 1 ", b") " + state + b" 1 "))
+        seen += [stat.state for _, stat in table.scan()]
+    assert seen == ["S", "S", "T", "S"]
+    table.close()
