@@ -9,7 +9,9 @@ import sys
 
 import pytest
 
+from orderd.domain.standing import Standing
 from orderd.domain.values import Action, IncidentState
+from orderd.record import DecisionHub
 from orderd.rpc import serve
 
 ME = f"{pwd.getpwuid(os.getuid()).pw_name} (uid {os.getuid()})"
@@ -18,7 +20,7 @@ ME = f"{pwd.getpwuid(os.getuid()).pw_name} (uid {os.getuid()})"
 @pytest.fixture
 async def server(rpc_config, rpc_journal, hub, imagined_host):
     """Return a running server."""
-    running = await serve(rpc_config, rpc_journal, hub, imagined_host)
+    running = await serve(rpc_config, rpc_journal, hub, imagined_host, kept=rpc_journal.kept)
     yield running
     await running.stop(0.1)
 
@@ -101,6 +103,26 @@ async def test_hold_and_release_reach_orderd(server, orderctl, imagined_host):
     assert (code, err) == (5, "orderctl: entity: there is no hold on unit:nginx.service\n")
 
 
+async def test_hold_and_release_can_be_checked_first(server, orderctl, imagined_host):
+    """With --validate-only nothing changes; what would be refused is refused."""
+    code, page, _ = await orderctl("hold", "nginx", "--for", "2m", "--why", "w", "--validate-only")
+    assert (code, page) == (0, f"would be done: nginx.service is left alone for 2 m (held by {ME}: w)\n")
+    assert imagined_host.holds() == ()
+    assert (await orderctl("release", "nginx", "--validate-only"))[0] == 5
+    await orderctl("hold", "nginx", "--for", "2m", "--why", "w")
+    code, page, _ = await orderctl("release", "nginx", "--validate-only")
+    assert (code, page) == (0, "would be done: nginx.service is no longer held\n")
+    assert len(imagined_host.holds()) == 1
+
+
+async def test_hold_and_release_send_a_request_id(server, orderctl, rpc_journal):
+    """Each its own, remembered by orderd, so that a call that was cut off is done once."""
+    before = len(rpc_journal.kept.load(Standing.REQUEST, dict))
+    await orderctl("hold", "nginx", "--for", "2m", "--why", "w")
+    await orderctl("release", "nginx")
+    assert len(rpc_journal.kept.load(Standing.REQUEST, dict)) == before + 2
+
+
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
@@ -146,14 +168,46 @@ async def test_watch_prints_a_line_per_change_and_ends_cleanly(server, start, hu
     assert (process.returncode, out, err) == (0, b"", b"")
 
 
-async def test_watch_says_that_orderd_has_stopped(rpc_config, rpc_journal, hub, imagined_host, start):
-    """When the daemon goes, the watch ends with exit 3 instead of hanging."""
-    running = await serve(rpc_config, rpc_journal, hub, imagined_host)
-    process = await start("watch")
+@pytest.fixture
+def run_orderd(rpc_config, rpc_journal, imagined_host):
+    """Return a starter of servers, one after the other, with the hub of each."""
+
+    async def begin():
+        hub = DecisionHub(rpc_config.watchers_max)
+        return await serve(rpc_config, rpc_journal, hub, imagined_host), hub
+
+    return begin
+
+
+@pytest.mark.parametrize("seen_before", [True, False], ids=["after a change", "before the first change"])
+async def test_watch_goes_on_when_orderd_is_restarted(run_orderd, rpc_journal, start, make_decision, seen_before):
+    """What was decided meanwhile is printed once, in order; that orderd was gone is said once, on standard error."""
+    running, hub = await run_orderd()
+    process = await start("watch", "--json")
     await until_watched(running)
-    await running.stop(1.0)
-    _, err = await asyncio.wait_for(process.communicate(), 5)
-    assert (process.returncode, err) == (3, b"orderctl: orderd has stopped\n")
+    if seen_before:
+        hub.publish(rpc_journal.record(make_decision(1)))
+        assert json.loads(await asyncio.wait_for(process.stdout.readline(), 5))["id"] == make_decision(1).decision_id
+    await running.stop(0.1)
+    said = await asyncio.wait_for(process.stderr.readline(), 5)
+    rpc_journal.record(make_decision(2))
+    await asyncio.sleep(1.5)
+    running, hub = await run_orderd()
+    line = await asyncio.wait_for(process.stdout.readline(), 10)
+    hub.publish(rpc_journal.record(make_decision(3)))
+    lines = [json.loads(line), json.loads(await asyncio.wait_for(process.stdout.readline(), 5))]
+    assert [line["id"] for line in lines] == [make_decision(n).decision_id for n in (2, 3)]
+    process.send_signal(signal.SIGINT)
+    out, err = await asyncio.wait_for(process.communicate(), 5)
+    await running.stop(0.1)
+    assert (process.returncode, out, said + err) == (0, b"", b"orderctl: orderd has gone; waiting for it to come back\n")
+
+
+async def test_a_watch_of_an_orderd_that_never_ran_waits_for_nothing(orderctl):
+    """Exit 3 at once: who is not there to begin with is no restart."""
+    code, _, err = await orderctl("watch")
+    assert (code, err.count("\n")) == (3, 1)
+    assert "systemctl start orderd" in err
 
 
 async def test_a_daemon_that_is_not_running_is_said_so(orderctl, rpc_config):

@@ -7,7 +7,7 @@ only says UNAVAILABLE.
 import errno
 import os
 import socket
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from enum import IntEnum
 from typing import Any, Final
@@ -17,15 +17,15 @@ os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 
 import grpc
 
-from orderd.domain.faults import Entity
 from orderd.v1 import decision_pb2, decision_pb2_grpc, host_pb2, host_pb2_grpc
-from orderd.wire import entity_to_wire
 
 TLS: Final = "tls://"
 _TIMEOUT_S: Final = 5.0
 _SLOW_S: Final = 30.0
 """For calls that ask the model many times."""
 _PAGE_MAX: Final = 500
+_RESUME_METADATA: Final = "orderd-resume-token"
+"""Initial metadata of a watch: orderd has taken it, and nothing is missed that changes after this token."""
 ENROL_AGAIN: Final = "where the trainer runs: ordertrainer token --role operator --name YOU; here: orderctl enrol --me TOKEN"
 
 
@@ -127,25 +127,6 @@ class Client:
         with told():
             return self._host.GetStatus(host_pb2.GetStatusRequest(), timeout=_TIMEOUT_S)
 
-    def hold(self, entity: Entity, duration_s: float, why: str) -> host_pb2.HoldStatus:
-        """Announce that an entity is changed on purpose.
-
-        Raises:
-            CtlError: orderd refused.
-        """
-        request = host_pb2.HoldRequest(entity=entity_to_wire(entity), duration_s=duration_s, why=why)
-        with told():
-            return self._host.Hold(request, timeout=_TIMEOUT_S).hold
-
-    def release(self, entity: Entity) -> None:
-        """End a hold early.
-
-        Raises:
-            CtlError: there is none.
-        """
-        with told():
-            self._host.ReleaseHold(host_pb2.ReleaseHoldRequest(entity=entity_to_wire(entity)), timeout=_TIMEOUT_S)
-
     def decisions_call(self, method: str, request: Any, *, slow: bool = False) -> Any:
         """Call a method of DecisionService and return its answer.
 
@@ -235,12 +216,15 @@ class Client:
                 raise CtlError(Exit.NOT_FOUND, f"no decision {words!r}: list them with orderctl decisions") from error
             raise
 
-    def watch(self, failure: str = "", after: str = "") -> Iterator[decision_pb2.WatchDecisionsResponse]:
+    def watch(
+        self, failure: str = "", after: str = "", begun: Callable[[str], None] = lambda _token: None
+    ) -> Iterator[decision_pb2.WatchDecisionsResponse]:
         """Yield every change of a decision until orderd stops.
 
         Args:
             failure: only of this failure class; empty for all.
             after: the resume token of the last change that was handled; empty for from now on.
+            begun: called when orderd has taken the watch, with the resume token of that moment.
 
         Raises:
             CtlError: orderd refused, stopped, or dropped this watcher.
@@ -248,6 +232,9 @@ class Client:
         call = self._decisions.WatchDecisions(decision_pb2.WatchDecisionsRequest(failure=failure, resume_after=after))
         try:
             with told():
+                first = dict(call.initial_metadata() or ())
+                if _RESUME_METADATA in first:
+                    begun(str(first[_RESUME_METADATA]))
                 yield from call
         finally:
             call.cancel()

@@ -4,6 +4,7 @@ import os
 import sys
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Annotated, Final
 
 import typer
@@ -12,12 +13,13 @@ from rich.console import Console
 import orderd
 from orderd.ctl import orders, questions, screen
 from orderd.ctl.client import TLS, CtlError, Exit
-from orderd.ctl.common import Json, Target, orderd_of, seconds, target
+from orderd.ctl.common import Json, orderd_of, seconds, target
 from orderd.ctl.decision_pages import decision_page, decisions_page, watch_line
 from orderd.ctl.enrol import enrol
+from orderd.ctl.following import Following
 from orderd.ctl.model import model_app
 from orderd.ctl.status_page import status_page
-from orderd.ctl.words import clean, duration, entity_name
+from orderd.ctl.words import clean
 from orderd.domain.faults import Failure
 from orderd.domain.values import Action, IncidentState, Reason
 from orderd.v1 import decision_pb2
@@ -123,13 +125,10 @@ def watch(
     after: Annotated[str, typer.Option("--after", metavar="TOKEN", help="Go on after a change: its resumeToken in --json.")] = "",
     json: Json = False,
 ) -> None:
-    """Print a line for every change of a decision until Ctrl-C."""
-    try:
-        with orderd_of(context) as client:
-            _print_changes(client.watch(failure or "", after), json)
-    except KeyboardInterrupt:
-        return
-    raise CtlError(Exit.NOT_RUNNING, "orderd has stopped")
+    """Print a line for every change of a decision until Ctrl-C; goes on by itself when orderd is restarted."""
+    following = Following(context.obj, cut_off=lambda: _complain("orderd has gone; waiting for it to come back"))
+    with suppress(KeyboardInterrupt):
+        _print_changes(following.changes(failure or "", after), json)
 
 
 def _print_changes(changes: Iterable[decision_pb2.WatchDecisionsResponse], json: bool) -> None:
@@ -142,43 +141,14 @@ def _print_changes(changes: Iterable[decision_pb2.WatchDecisionsResponse], json:
             sys.stdout.flush()
 
 
-@app.command()
-def hold(
-    context: typer.Context,
-    unit: Target,
-    duration_text: Annotated[str, typer.Option("--for", metavar="DURATION", help="90s, 2m, 1h, 1h30m.")],
-    why: Annotated[str, typer.Option("--why", help="What you are doing; others will read it.")],
-    json: Json = False,
-) -> None:
-    """Announce that a unit is changed on purpose: orderd leaves it alone until then."""
-    duration_s = seconds(duration_text)
-    with orderd_of(context) as client:
-        placed = client.hold(target(unit), duration_s, why)
-    if json:
-        screen.print_json(screen.as_dict(placed))
-    else:
-        name = entity_name(placed.entity.kind, placed.entity.key)
-        screen.console().print(
-            clean(f"{name} is left alone for {duration(placed.remaining_s)} (held by {placed.by}: {placed.why})")
-        )
-
-
-@app.command()
-def release(context: typer.Context, unit: Target, json: Json = False) -> None:
-    """End a hold early."""
-    entity = target(unit)
-    with orderd_of(context) as client:
-        client.release(entity)
-    if json:
-        screen.print_json({})
-    else:
-        screen.console().print(f"{entity_name(entity.kind, entity.key)} is no longer held")
-
-
 questions.register(app)
 orders.register(app)
 app.command()(enrol)
 app.add_typer(model_app, name="model")
+
+
+def _complain(words: str) -> None:
+    Console(stderr=True, highlight=False, markup=False).print(f"orderctl: {clean(words)}", soft_wrap=True)
 
 
 def main() -> None:
@@ -186,7 +156,7 @@ def main() -> None:
     try:
         app()
     except CtlError as error:
-        Console(stderr=True, highlight=False, markup=False).print(f"orderctl: {clean(str(error))}", soft_wrap=True)
+        _complain(str(error))
         sys.exit(error.code)
     except BrokenPipeError:
         # The reader (head, less) has seen enough. Python would complain once more while closing standard output.

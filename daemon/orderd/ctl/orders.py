@@ -1,6 +1,6 @@
-"""The commands that tell orderd something: answers, ratings, pause, a repair by hand, tickets, authority. Writes to the terminal.
+"""The commands that tell orderd something: holds, answers, ratings, pause, a repair by hand, tickets, authority.
 
-Each sends a request id, so that a call that was cut off and is sent again is done once.
+Writes to the terminal. Each sends a request id, so that a call that was cut off and is sent again is done once.
 """
 
 import uuid
@@ -25,6 +25,39 @@ def _request_id() -> str:
 def _on(decision: decision_pb2.Decision) -> str:
     entity = decision.diagnosis.entity
     return clean(f"{decision.diagnosis.failure} on {entity_name(entity.kind, entity.key)}, {decision.id}")
+
+
+def hold(
+    context: typer.Context,
+    unit: Target,
+    duration_text: Annotated[str, typer.Option("--for", metavar="DURATION", help="90s, 2m, 1h, 1h30m.")],
+    why: Annotated[str, typer.Option("--why", help="What you are doing; others will read it.")],
+    *,
+    check: Check = False,
+    json: Json = False,
+) -> None:
+    """Announce that a unit is changed on purpose: orderd leaves it alone until then."""
+    request = host_pb2.HoldRequest(
+        entity=entity_to_wire(target(unit)),
+        duration_s=seconds(duration_text),
+        why=why,
+        request_id=_request_id(),
+        validate_only=check,
+    )
+    with orderd_of(context) as client:
+        placed = client.host_call("Hold", request).hold
+    name = entity_name(placed.entity.kind, placed.entity.key)
+    words = f"{name} is left alone for {duration(placed.remaining_s)} (held by {placed.by}: {placed.why})"
+    show(placed, done(check, clean(words)), json=json)
+
+
+def release(context: typer.Context, unit: Target, *, check: Check = False, json: Json = False) -> None:
+    """End a hold early, also one that orderd placed because it saw somebody change the unit."""
+    entity = target(unit)
+    request = host_pb2.ReleaseHoldRequest(entity=entity_to_wire(entity), request_id=_request_id(), validate_only=check)
+    with orderd_of(context) as client:
+        answer = client.host_call("ReleaseHold", request)
+    show(answer, done(check, clean(f"{entity_name(entity.kind, entity.key)} is no longer held")), json=json)
 
 
 def approve(
@@ -156,5 +189,5 @@ def allow(context: typer.Context, repair: Repair, unit: Target, why: Why, *, che
 
 def register(app: typer.Typer) -> None:
     """Add the commands to orderctl."""
-    for command in (approve, reject, rate, pause, resume, run, close, authority, allow):
+    for command in (hold, release, approve, reject, rate, pause, resume, run, close, authority, allow):
         app.command()(command)
