@@ -1,5 +1,6 @@
 """Values that many tests need: decisions, steps, and a clock that obeys."""
 
+import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -7,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 sys.path.insert(0, str(Path(__file__).parent / "support"))
 
@@ -23,6 +25,10 @@ from orderd.domain.values import (
     Source,
     Step,
 )
+
+# No example has a time limit: these machines are shared. Continuous integration tries the same ones every time, people new ones.
+settings.register_profile("ours", deadline=None, derandomize=bool(os.environ.get("CI")))
+settings.load_profile("ours")
 
 _NEED_TORCH = {"nets", "imitation", "evaluation", "export", "inference"}
 
