@@ -25,7 +25,11 @@ def certificate(begins, ends, issuer="x") -> bytes:
 
 
 @settings(max_examples=60, deadline=None)
-@given(begins=MOMENTS, length=st.integers(0, 10**9), issuer=st.text(min_size=1, max_size=60).filter(lambda name: len(name.encode()) <= 64))
+@given(
+    begins=MOMENTS,
+    length=st.integers(0, 10**9),
+    issuer=st.text(min_size=1, max_size=60).filter(lambda name: len(name.encode()) <= 64),
+)
 def test_the_dates_are_those_a_crypto_library_reads(begins, length, issuer):
     """For any dates, on both sides of 2050 where the format changes, both readers agree."""
     pem = certificate(begins, begins + timedelta(seconds=length), issuer)
