@@ -6,14 +6,17 @@ import os
 import pwd
 import signal
 import sys
+from dataclasses import replace
 
 import pytest
 
+from orderd.domain.faults import Entity
 from orderd.domain.standing import Standing
 from orderd.domain.values import Action, IncidentState
 from orderd.record import DecisionHub
 from orderd.rpc import serve
 
+NGINX = Entity.parse("unit:nginx.service")
 ME = f"{pwd.getpwuid(os.getuid()).pw_name} (uid {os.getuid()})"
 
 
@@ -121,6 +124,16 @@ async def test_hold_and_release_send_a_request_id(server, orderctl, rpc_journal)
     await orderctl("hold", "nginx", "--for", "2m", "--why", "w")
     await orderctl("release", "nginx")
     assert len(rpc_journal.kept.load(Standing.REQUEST, dict)) == before + 2
+
+
+async def test_status_tells_what_was_seen_from_what_was_announced(server, orderctl, imagined_host):
+    """A change that orderd saw a person make stands among the holds, with what they did; release ends it."""
+    imagined_host.hold(NGINX, 600.0, "systemctl stop nginx.service", "alice on pts/0")
+    imagined_host.held[NGINX] = replace(imagined_host.held[NGINX], seen=True)
+    _, page, _ = await orderctl("status")
+    assert "by alice on pts/0 (seen, not announced): systemctl stop nginx.service" in page
+    assert json.loads((await orderctl("status", "--json"))[1])["holds"][0]["seen"] is True
+    assert (await orderctl("release", "nginx"))[0] == 0
 
 
 @pytest.mark.parametrize(

@@ -220,7 +220,7 @@ async def test_an_approval_outlives_an_executor_that_is_busy(asking):
 
 
 async def test_an_approval_that_was_refused_as_busy_outlives_a_restart(asking):
-    """orderd is killed between the refusal and the next try: the yes still stands."""
+    """A kill between the refusal and the next try changes nothing: the yes still stands."""
     cure(asking)
     waiting = await question(asking)
     asking.executor.refusals = ["busy"]

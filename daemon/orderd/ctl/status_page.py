@@ -125,8 +125,8 @@ def _orders(status: host_pb2.GetStatusResponse) -> Iterable[tuple[str, Text]]:
     for sentence in status.changes:
         yield "change", screen.text(sentence, "yellow")
     for hold in status.holds:
-        seen = "seen, not announced" if hold.seen else f"by {hold.by}"
-        words = f"{entity_name(hold.entity.kind, hold.entity.key)} for {duration(hold.remaining_s)} more, {seen}: {hold.why}"
+        who = f"by {hold.by}" + (" (seen, not announced)" if hold.seen else "")
+        words = f"{entity_name(hold.entity.kind, hold.entity.key)} for {duration(hold.remaining_s)} more, {who}: {hold.why}"
         yield "hold", screen.text(words)
 
 
