@@ -67,6 +67,8 @@ def _orderctl(host, *words):
 def test_a_signed_model_is_installed_and_rolled_back_by_orderctl(host, tmp_path):
     """The owner's next model decides at once and after a restart of orderd-infer; an unsigned one is refused; one goes back."""
     folder = Path(shutil.copytree(ROOT / "models" / "order" / "0.1.0", tmp_path / "m"))
+    manifest = folder / "manifest.json"
+    manifest.write_text(json.dumps(json.loads(manifest.read_text()) | {"version": "9.9.9"}))
     signed = sign_model(folder, DRILL_BUNDLE_DIR / "keys" / "models.pem", serial=2_000_000_000)
     for file in ("manifest.json", "manifest.sig", "model.onnx"):
         target = host.root / MODEL_DIR.lstrip("/") / file
@@ -76,6 +78,7 @@ def test_a_signed_model_is_installed_and_rolled_back_by_orderctl(host, tmp_path)
     assert status == 0, said
     shell(host, "systemctl restart orderd-infer.service; sleep 3")
     shown = json.loads(_orderctl(host, "model", "status", "--json")[1])
+    assert shown["active"]["version"] == "9.9.9"
     active = next(row for row in shown["installed"] if row["active"])
     assert (int(active["serial"]), active["keyId"]) == (2_000_000_000, signed.key_id)
     shell(host, f"rm {MODEL_DIR}/manifest.sig")
