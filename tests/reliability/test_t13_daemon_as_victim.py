@@ -29,6 +29,7 @@ from installed_host import (
     wait,
     widened,
 )
+from orderd.domain.values import DecisionRecord
 from ordertrainer.drill.watcher import Watcher
 from ordertrainer.ground import missing_packages
 
@@ -72,11 +73,19 @@ class Victim:
                 os.kill(pid, signal.SIGKILL)
         give_up = time.monotonic() + within_s
         while time.monotonic() < give_up:
-            found = [h.record for h in self.watcher.decisions(killed_ns) if h.record.decision.diagnosis.entity.key == service]
+            found = [
+                heard.record for heard in self.watcher.decisions(killed_ns) if self._answers(heard.record, service, killed_ns)
+            ]
             if found and (found[-1].state.terminal or time.monotonic() > give_up - 10):
                 return (found[0].decision.detected_at.mono_ns - killed_ns) / 1e9
             time.sleep(0.1)
         return float("inf")
+
+    @staticmethod
+    def _answers(record: DecisionRecord, service: str, killed_ns: int) -> bool:
+        """Tell whether a decision is about this kill, and not about what was wrong before it."""
+        decision = record.decision
+        return decision.diagnosis.entity.key == service and decision.detected_at.mono_ns >= killed_ns
 
     def _processes_of(self, unit: str) -> list[int]:
         """Return a unit's processes as this machine numbers them."""
