@@ -220,6 +220,19 @@ async def test_where_connecting_is_enough_a_full_queue_is_a_failure():
             each.close()
 
 
+async def test_a_connection_that_is_late_is_waited_for():
+    """A queue that is full now and empty a moment later costs the question a second, not its answer."""
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as service:
+        waiting = socket.create_connection(service.getsockname())
+        asking = asyncio.create_task(conversation(TcpProbe(address=f"127.0.0.1:{service.getsockname()[1]}"))())
+        await asyncio.sleep(0.1)
+        assert not asking.done()
+        service.accept()[0].close()
+        async with asyncio.timeout(5):
+            await asking
+        waiting.close()
+
+
 def open_descriptors():
     return sum(1 for _ in Path("/proc/self/fd").iterdir())
 

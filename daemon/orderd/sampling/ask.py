@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 from orderd.config.schema import DnsProbe, HttpProbe, PostgresProbe, ProbeConfig, TcpProbe
 from orderd.sampling.dns_wire import Rcode, answers, query
+from orderd.sampling.readiness import READABLE, WRITABLE, until
 
 Ask = Callable[[], Coroutine[None, None, None]]
 """Asks once: returns when the service is fine, raises ``ProbeFailedError`` when it is not."""
@@ -137,34 +138,17 @@ async def _connect(connection: socket.socket, address: _Address) -> None:
     error = connection.connect_ex(address)
     if error == errno.EINPROGRESS:
         error = connection.connect_ex(address)
-    loop = asyncio.get_running_loop()
     while error in _ONGOING:
-        await _until_ready(connection.fileno(), loop.add_writer, loop.remove_writer)
+        await until(connection.fileno(), WRITABLE)
         error = connection.connect_ex(address)
     if error:
         raise OSError(error, os.strerror(error))
 
 
-async def _until_ready(file: int, watch: Callable[..., None], unwatch: Callable[[int], object]) -> None:
-    # By its number: asyncio writes the name of a socket that it does not know yet into an error that nobody sees.
-    ready = asyncio.get_running_loop().create_future()
-    watch(file, _settle, ready)
-    try:
-        await ready
-    finally:
-        unwatch(file)
-
-
-def _settle(ready: "asyncio.Future[None]") -> None:
-    if not ready.done():
-        ready.set_result(None)
-
-
 async def _read(connection: socket.socket) -> bytes:
     """Return what comes next; nothing has come yet when this is called, so it is waited for first."""
-    loop = asyncio.get_running_loop()
     while True:
-        await _until_ready(connection.fileno(), loop.add_reader, loop.remove_reader)
+        await until(connection.fileno(), READABLE)
         try:
             return connection.recv(_READ_BYTES)
         except BlockingIOError:  # the kernel threw away what it had announced, for a bad checksum

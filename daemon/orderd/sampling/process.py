@@ -4,7 +4,6 @@ Naming every process would drown the model; a process becomes an entity when it 
 for a while after it drops below, so that a bursty process does not flicker.
 """
 
-import math
 import os
 import time
 from collections.abc import Callable
@@ -53,9 +52,13 @@ class _Past:
 
     def score(self, memory_ratio: float) -> float:
         """Return how far the process is above the nearest threshold; 1 is at it. Missing rates count as nothing."""
-        cpu = (self.user + self.system) / CPU_CORES_MIN
-        growth = self.growth / MEMORY_GROWTH_PER_S_MIN
-        return max(memory_ratio / MEMORY_RATIO_MIN, *(value for value in (cpu, growth, 0.0) if not math.isnan(value)))
+        score = memory_ratio / MEMORY_RATIO_MIN
+        # Nothing is more than what is missing.
+        if (cpu := (self.user + self.system) / CPU_CORES_MIN) > score:
+            score = cpu
+        if (growth := self.growth / MEMORY_GROWTH_PER_S_MIN) > score:
+            score = growth
+        return score
 
 
 class ProcessCollector:
