@@ -53,7 +53,14 @@ class Caller:
     host_id: str = ""
     expires_at: float = 0.0
 
+    @property
+    def key(self) -> str:
+        """Return what stays the same of a caller: of a local one the uid, though its name could not be looked up this time."""
+        found = _UID.search(self.name) if self.local else None
+        return found["uid"] if found else self.name
 
+
+_UID: Final = re.compile(r"(?P<uid>uid [0-9]+)\)?$")
 _SEGMENTS: Final = {
     "host": Role.HOST,
     "operator": Role.OPERATOR,

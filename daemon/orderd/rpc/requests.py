@@ -97,7 +97,7 @@ class Requests:
         request_id = checks.request_id(request.request_id)
         if not request_id or request.validate_only:
             return act()
-        key = _digest(call.by.encode(), call.method.encode(), request_id.encode())
+        key = _digest(call.caller.key.encode(), call.method.encode(), request_id.encode())
         digest = _digest(request.SerializeToString(deterministic=True))
         known = self._known.get(key)
         if known is not None:
