@@ -76,9 +76,10 @@ class ModelServicer:
                 sha256=head.sha256,
                 not_after=head.not_after,
                 key_id=head.key_id,
-                active=decides,
+                # What the link says is what should decide; another one steps in when that one is refused.
+                active=chosen and info.loaded and (head.version, head.sha256) == (info.version, info.sha256),
             )
-            for head, decides in status.installed
+            for head, chosen in status.installed
         ]
         return model_pb2.GetModelResponse(active=active, installed=installed, floor=status.least)
 
