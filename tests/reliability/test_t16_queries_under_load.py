@@ -90,6 +90,7 @@ def _others(server, watching, asking, seconds: float) -> float:
     return max(0.0, total - ours) / wall / len(CORES)
 
 
+@pytest.mark.long
 def test_queries_are_answered_in_time_while_a_hundred_watch(server, size, measured):
     """p99 from due to answered is at most 20 ms; every stream gets every change, and no question fails."""
     seconds = size(10.0, 120.0)

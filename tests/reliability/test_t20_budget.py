@@ -12,6 +12,7 @@ from ordertrainer.ground import missing_packages
 
 pytestmark = [
     pytest.mark.drill,
+    pytest.mark.long,
     pytest.mark.skipif(os.geteuid() != 0, reason="needs root"),
     pytest.mark.skipif(bool(missing_packages()), reason=f"needs {' '.join(missing_packages())}"),
 ]
