@@ -24,7 +24,7 @@ SECONDS = 60
 
 
 def test_all_four_programs_at_rest_are_within_the_budget(measured):
-    """With five services, their probes, a mount and the resolver: at most 1 % of a core and 150 MB, children included."""
+    """With five services, probed once a second as by default, a mount and the resolver: at most 1 % of a core and 150 MB."""
     command = [sys.executable, str(BENCH), "--settle", str(SETTLE_S), "--seconds", str(SECONDS), "--json"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=500, check=False)
     assert done.stdout.strip(), done.stderr[-2000:]
