@@ -3,10 +3,10 @@
 from dataclasses import replace
 
 import pytest
-from guards_desk import OTHER, REPAIRS, START, UNIT, at, facts
 from hypothesis import given
 from hypothesis import strategies as st
 
+from guards_desk import OTHER, REPAIRS, START, UNIT, at, facts
 from orderd.decision.facts import Limits, OpenWindow, Past, Permit, Phase, Running
 from orderd.decision.guard import rule
 from orderd.domain.changes import Change, ChangeKind
