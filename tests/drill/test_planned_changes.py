@@ -82,16 +82,19 @@ def all_is_well(guarded):
     yield
     guarded.sh("rm -rf /run/orderd-deploy; systemctl unmask nginx 2>/dev/null; systemctl start nginx")
     time.sleep(1)
+    guarded.sh("/opt/orderd/bin/orderctl release nginx.service || true")
 
 
 def test_a_service_that_a_person_stopped_is_left_alone(guarded):
-    """`ssh -tt host systemctl stop nginx`: nobody starts it again, and the decision says whose change it is."""
+    """`ssh -tt host systemctl stop nginx`: nobody starts it again, a new orderd neither; the decision says whose change it is."""
     guarded.login("systemctl stop nginx")
     assert guarded.stays_down("nginx")
     said = guarded.decisions()
     assert "planned_change" in said
     assert "systemctl stop nginx" in said
     assert "root on pts/" in said
+    guarded.sh("systemctl restart orderd")
+    assert guarded.stays_down("nginx"), "a restart of orderd forgot whose change it was"
 
 
 def test_a_service_that_a_person_masked_stays_masked(guarded):
@@ -104,7 +107,7 @@ def test_a_service_that_a_person_masked_stays_masked(guarded):
 @pytest.mark.parametrize("name", ["service_stop", "service_mask"])
 def test_the_fault_that_looks_the_same_is_repaired(guarded, name, tmp_path):
     """What the injector stops or masks over SSH without a terminal is no person's change."""
-    guarded.sh("systemctl restart orderd; sleep 3")  # what people did before is forgotten with the process that saw it
+    guarded.sh("systemctl restart orderd; sleep 3")
     experiment = msgspec.structs.replace(draw(random.Random(5), FAULTS[name]), target="nginx.service")
     with Injector(guarded.host.inventory, FAULTS_DIR, tmp_path) as injector:
         injector.inject(experiment)
