@@ -65,6 +65,10 @@ class Host:
         """Return none."""
         return ()
 
+    def bundle(self, incident_id):
+        """Return none."""
+        return ""
+
 
 class Writer:
     """Records one repaired incident after the other."""

@@ -65,6 +65,8 @@ class Victim:
 
         Nothing is run inside the host for it: in some troubles nothing can be.
         """
+        with contextlib.suppress(AssertionError):  # in some troubles an incident cannot end
+            wait(lambda: not self._open_incidents(), 12, "what was wrong before has ended")
         self.turn += 1
         service = SERVICES[self.turn % len(SERVICES)]
         killed_ns = time.monotonic_ns()
@@ -80,6 +82,10 @@ class Victim:
                 return (found[0].decision.detected_at.mono_ns - killed_ns) / 1e9
             time.sleep(0.1)
         return float("inf")
+
+    def _open_incidents(self) -> int:
+        status = self.watcher.status
+        return 0 if status is None else status.open_incidents
 
     @staticmethod
     def _answers(record: DecisionRecord, service: str, killed_ns: int) -> bool:

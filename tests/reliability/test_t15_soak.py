@@ -39,7 +39,7 @@ class Rooms:
         self.hub = DecisionHub(config.rpc.watchers_max)
         self.uplink = Uplink(config.telemetry, "host-a", clock)
         self.notifier = Notifier(config.notify, kept, "host-a", clock)
-        self.say, self.resolve = self.notifier.say, self.notifier.resolve
+        self.say, self.say_durably, self.resolve = self.notifier.say, self.notifier.say_durably, self.notifier.resolve
         self.offer_sample, self.offer_decision = self.uplink.offer_sample, self.uplink.offer_decision
         self.watched = self.decided = 0
 
