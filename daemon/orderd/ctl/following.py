@@ -13,8 +13,12 @@ from orderd.v1 import decision_pb2
 GIVE_UP_S: Final = 60.0
 """An orderd that is restarted is back within seconds; one that was stopped is not waited for."""
 AGAIN_S: Final = 0.5
-_AWAY: Final = frozenset({Exit.NOT_RUNNING, Exit.NOT_ALLOWED})
-"""What a restart looks like from outside; for a moment its new socket belongs to root alone."""
+
+
+def _may_come_back(error: CtlError, path: str) -> bool:
+    """Tell whether an error is what a restart looks like from outside; for a moment its new socket belongs to root alone."""
+    refused = error.code is Exit.NOT_ALLOWED and (error.status is not None or path.startswith("tls://"))
+    return error.code in {Exit.NOT_RUNNING, Exit.NOT_ALLOWED} and not refused
 
 
 class Following:
@@ -63,7 +67,7 @@ class Following:
                         self._token = change.resume_token
                         yield change
             except CtlError as error:
-                if not self._ever or error.code not in _AWAY:
+                if not self._ever or not _may_come_back(error, self._path):
                     raise
                 why = error
             self._wait(why)
