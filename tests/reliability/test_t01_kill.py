@@ -76,10 +76,15 @@ def _settle(host, known: set[str], service: str) -> float:
     return max(seconds, time.monotonic() - began if seconds >= TERMINAL_WITHIN_S * 3 else seconds)
 
 
-def _story(found: list[dict]) -> str:
-    """Return what happened, for whoever reads a failure."""
+def _story(found: list[dict], broken_ns: int) -> str:
+    """Return what happened when, in seconds since the service was killed, for whoever reads a failure."""
+
+    def at(instant: dict) -> str:
+        return f"{(int(instant['monoNs']) - broken_ns) / 1e9:.1f} s"
+
     return " | ".join(
-        f"{d['reason']} {d.get('repair', '')}: " + ", ".join(f"{s['what']} ({s.get('detail', '')[:60]})" for s in d["steps"])
+        f"seen {at(d['detectedAt'])}, decided {at(d['decidedAt'])} {d['reason']} {d.get('repair', '')}: "
+        + ", ".join(f"{at(step['at'])} {step['what']} ({step.get('detail', '')[:60]})" for step in d["steps"])
         for d in found
     )
 
@@ -105,13 +110,14 @@ def test_no_kill_at_any_step_costs_a_decision_a_second_run_or_an_orphan(host, me
         for number in range(kills):
             service, victim = SERVICES[number % len(SERVICES)], VICTIMS[chance.randrange(len(VICTIMS))]
             known = {d["id"] for d in decisions(host)}
+            broken_ns = time.monotonic_ns()
             shell(host, f"systemctl kill --signal=KILL {service}")
             time.sleep(chance.uniform(0.0, KILL_WITHIN_S))
             hit[victim] += _kill(host, victim)
             seconds = _settle(host, known, service)
             slowest, found = max(slowest, seconds), decided_after(host, known)
             if seconds > TERMINAL_WITHIN_S:
-                late.append(f"{victim} killed while {service} was down, {seconds:.1f} s: {_story(found)}")
+                late.append(f"{victim} killed while {service} was down, {seconds:.1f} s: {_story(found, broken_ns)}")
             repaired += any(d["state"] == "resolved" for d in found)
         wait(lambda: not _orphans(host), 10, "nothing is left of any repair")
         heard = watcher.decisions(0)
