@@ -19,7 +19,7 @@ pytestmark = [
 ]
 ROOT = Path(__file__).parents[2]
 EXPOSURE_MAX = {"orderd.service": 1.7, "orderd-infer.service": 0.5, "orderd-exec.service": 5.0}
-MODEL_DIR = "/var/tmp/model"
+MODEL_DIR = "/srv/new-model"
 
 
 @pytest.fixture(scope="module")

@@ -143,11 +143,13 @@ def test_two_clones_see_their_own_cpu_and_memory(clone):
 
 
 def test_a_power_cycle_loses_memory_and_keeps_disks(clone, inside):
-    """Afterwards it is another boot of the same host: /run and /tmp are new, files stay, services are up."""
+    """Afterwards it is another boot of the same host: /run and shared memory are new, files stay, services are up."""
     before = clone.init_pid
-    clone.exec(["bash", "-c", "echo kept > /etc/kept; echo kept > /srv/data/kept; touch /run/lost /tmp/lost; sync"], check=True)
+    clone.exec(
+        ["bash", "-c", "echo kept > /etc/kept; echo kept > /srv/data/kept; touch /run/lost /dev/shm/lost; sync"], check=True
+    )
     clone.power_cycle()
     assert clone.init_pid != before
     assert clone.exec(["cat", "/etc/kept", "/srv/data/kept"]).stdout == "kept\nkept\n"
-    assert clone.exec(["ls", "/run/lost", "/tmp/lost"]).stdout == ""
+    assert clone.exec(["ls", "/run/lost", "/dev/shm/lost"]).stdout == ""
     assert within(10, lambda: clone.exec(["systemctl", "is-active", "nginx"]).stdout == "active\n")

@@ -62,11 +62,11 @@ def upgraded(tmp_path_factory):
         manifest = newer / "manifest.json"
         manifest.write_text(json.dumps(json.loads(manifest.read_text()) | {"version": NEWER}))
         sign_model(newer, KEYS / "models.pem", serial=SERIAL)
-        target = host.root / "var/tmp/model"
+        target = host.root / "srv/new-model"
         target.mkdir()
         for file in ("manifest.json", "manifest.sig", "model.onnx"):
             shutil.copy(newer / file, target)
-        installed = host.exec([ORDERCTL, "model", "install", "/var/tmp/model"], timeout_s=60)
+        installed = host.exec([ORDERCTL, "model", "install", "/srv/new-model"], timeout_s=60)
         assert installed.returncode == 0, installed.stderr
         before["floors"] = floors(host)
         shell(host, BREAK)

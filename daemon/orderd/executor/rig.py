@@ -4,7 +4,6 @@ Outside systemd there are no scopes: repairs run in a process group, which a hos
 """
 
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -26,7 +25,7 @@ summary: Only for tests.
 repairs: [dns_broken]
 target: resolver
 preconditions: []
-touches: ["file /tmp/rig/**"]
+touches: ["file /srv/rig/**"]
 risk: none
 deadline_s: {deadline_s}
 cooldown_s: 0
@@ -76,10 +75,6 @@ class Rig:
         folder.mkdir(parents=True)
         (folder / "repair.yml").write_text(playbook, encoding="utf-8")
         (folder / "contract.yml").write_text(_CONTRACT.format(name=name, deadline_s=deadline_s), encoding="utf-8")
-
-    def add_catalogue(self, directory: Path) -> None:
-        """Copy the repairs of another catalogue."""
-        shutil.copytree(directory, self.repairs, dirs_exist_ok=True)
 
     def __enter__(self) -> Self:
         """Start both programs and wait until they listen."""
