@@ -79,6 +79,14 @@ def test_an_interrupted_owner_cleans_up_itself(number, moment, after_s):
     assert residue(name, index) == []
 
 
+def test_a_host_that_nobody_takes_down_goes_with_its_process():
+    """A host that came up in the very moment a signal came, before anybody held it, is gone when its process is."""
+    name = f"drill-{secrets.token_hex(4)}"
+    careless = "import sys; from ordertrainer.ground import DisposableHost; DisposableHost.up(sys.argv[1]); sys.exit(3)"
+    assert subprocess.run([sys.executable, "-c", careless, name], check=False).returncode == 3
+    assert residue(name) == []
+
+
 @pytest.mark.parametrize(("moment", "after_s"), MOMENTS)
 def test_what_a_killed_owner_left_is_reaped(moment, after_s):
     """After kill -9 of the owner at any moment of `up`, `reap` finds the host by its dead owner and leaves nothing."""

@@ -9,6 +9,7 @@ cores: about three seconds from `up` to services that answer.
 
 from __future__ import annotations
 
+import atexit
 import secrets
 import shutil
 import subprocess
@@ -95,12 +96,15 @@ class DisposableHost:
         try:
             ledger = _open(ground, record, index)
             host = cls(ground=ground, ledger=ledger, limits=Limits(memory_bytes=memory_bytes, cpu_ratio=cpu_ratio))
+            if not keep:
+                _OURS[record.token] = host
             host._acquire(layer, say)
         except BaseException:
             with held_back():
                 if host:
                     host._collect()
                 _give_up(ground, record)
+                _OURS.pop(record.token, None)
             raise
         return host
 
@@ -208,6 +212,7 @@ class DisposableHost:
         with held_back():
             self._collect()
             take_down(self.ground, self.name)
+            _OURS.pop(self.ledger.record.token, None)
 
     def power_cycle(self) -> None:
         """Pull the plug and boot again: every process dies at once, /run and /tmp are lost, the disks stay as they are.
@@ -340,6 +345,20 @@ class DisposableHost:
         for name in PRESSURE_FILES:
             if Path(f"/proc/pressure/{name}").exists():
                 run([*enter, "mount", "--bind", str(unified / f"{name}.pressure"), f"/proc/pressure/{name}"])
+
+
+_OURS: dict[str, DisposableHost] = {}
+"""By token, the hosts that this process has to take down.
+
+A signal between the end of `up` and the beginning of the `with` block that would take the host down makes it nobody's.
+"""
+
+
+@atexit.register
+def _take_down_ours() -> None:
+    for host in list(_OURS.values()):
+        if host.ledger.record.owner == this_process():  # and not a fork of it
+            host.down()
 
 
 def take_down(ground: Ground, name: str) -> None:
