@@ -157,6 +157,11 @@ class People:
             return Person(user=self._user(process.pid), terminal=terminal_name(process.terminal), origin="")
         return None
 
+    def is_there(self, process: Process) -> bool:
+        """Tell whether a process still is what it was when it was read; a zombie has no command line any more."""
+        again = self._process(process.pid)
+        return again is not None and again.start == process.start and bool(again.argv)
+
     def recently_at_a_terminal(self, utc_ns: int) -> Person | None:
         """Return somebody who logged in or out a moment ago, or typed something; None when nobody did.
 

@@ -197,7 +197,7 @@ class ChangeWatch:
         if unit and has_job:
             self._jobs.add(unit)
             # A start's job is still there when the unit is up already: only a job that is new to a unit that is up can end it.
-            if job != self._job_of.get(unit) and self._state.get(unit, changed.get("ActiveState")) in _UP:
+            if job != self._job_of.get(unit) and self._state_before(unit, changed) in _UP:
                 self._leaving.add(unit)
             self._job_of[unit] = job
         elif "Job" in changed:
@@ -206,6 +206,11 @@ class ChangeWatch:
             self._moved(unit, state)
         if not unit or has_job or "UnitFileState" in changed or changed.get("ActiveState") in _DOWN:
             self._look_soon()
+
+    def _state_before(self, unit: str, changed: Mapping[str, Any]) -> str | None:
+        """Return the state a unit had before an announcement, which may tell of a job and of what it has done already."""
+        known = self._systemd.properties(unit) or {}
+        return self._state.get(unit) or known.get("ActiveState") or changed.get("ActiveState")
 
     def _moved(self, unit: str, state: str) -> None:
         before, self._state[unit] = self._state.get(unit), state
@@ -273,9 +278,11 @@ class ChangeWatch:
         units = [unit for unit in units if self._happened(process, command, unit, jobs)]
         if not units:
             return
+        person = self._people.person_behind(process)
+        if person is None and not self._people.is_there(process):
+            return  # it ended, its login with it, while it was looked at: nobody knows whose it was
         self._explained.update(units)
         self._remember(process)
-        person = self._people.person_behind(process)
         if person is None:
             _log.info("%s (pid %d) is not a person in a login", clean(command.words), process.pid)
             return

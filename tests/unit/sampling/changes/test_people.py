@@ -123,3 +123,17 @@ def test_only_somebody_who_just_did_something_is_recently_at_a_terminal(proc):
 def test_terminals_have_the_names_people_know(number, name):
     """The kernel's numbers are told as names."""
     assert terminal_name(number) == name
+
+
+def test_a_process_is_there_until_it_ends_or_its_number_is_used_again(proc):
+    """A zombie, and another process of the same number, are not what was read."""
+    proc.add(60, 50, ["-bash"], PTS0)
+    proc.add(70, 60, ["systemctl", "stop", "nginx"], PTS0)
+    people = proc.people()
+    (process,) = people.named(frozenset({"systemctl"}))
+    assert people.is_there(process)
+    (proc.root / "70" / "cmdline").write_bytes(b"")
+    assert not people.is_there(process)
+    (proc.root / "70" / "cmdline").write_bytes(b"systemctl\0stop\0nginx\0")
+    (proc.root / "70" / "stat").write_text((proc.root / "70" / "stat").read_text().replace(" 1070", " 2070"))
+    assert not people.is_there(process)

@@ -21,7 +21,7 @@ class Host:
 
     def __init__(self):
         self.listeners, self.processes, self.person, self.recent, self.transaction, self.owner = [], [], None, None, None, 0
-        self.known = {}
+        self.known, self.gone = {}, False
 
     def listen(self, listener):
         self.listeners.append(listener)
@@ -34,6 +34,9 @@ class Host:
 
     def person_behind(self, process):
         return self.person
+
+    def is_there(self, process):
+        return not self.gone
 
     def recently_at_a_terminal(self, utc_ns):
         return self.recent
@@ -112,6 +115,26 @@ async def test_a_stop_that_nothing_explains_is_presumed_to_be_whoever_typed_just
     host.announce(NGINX, ActiveState="active", Job=(0, "/"))
     host.recent = ALICE
     host.announce(NGINX, **JOB)
+    host.announce(NGINX, ActiveState="inactive", Job=(0, "/"))
+    (change,) = watch.current()
+    assert change.what == f"stopped {NGINX}, presumably"
+
+
+async def test_a_command_that_ended_while_it_was_looked_at_explains_nothing(host, watch):
+    """Its login may have gone with it, so that nobody can be seen behind it: whoever logged out just then is presumed."""
+    host.recent, host.gone = ALICE, True
+    host.run("systemctl", "stop", NGINX, person=None)
+    host.announce(NGINX, **JOB)
+    host.announce(NGINX, ActiveState="inactive", Job=(0, "/"))
+    (change,) = watch.current()
+    assert change.what == f"stopped {NGINX}, presumably"
+
+
+async def test_the_first_stop_is_presumed_though_it_had_begun_when_it_was_told(host, watch):
+    """On a busy host the first word about a unit that has run since before orderd may tell of a stop that is under way."""
+    host.recent = ALICE
+    host.known = {NGINX: {"ActiveState": "active"}}
+    host.announce(NGINX, ActiveState="deactivating", Job=(5, "/job/5"))
     host.announce(NGINX, ActiveState="inactive", Job=(0, "/"))
     (change,) = watch.current()
     assert change.what == f"stopped {NGINX}, presumably"
