@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from orderd.config.modes import stricter
-from orderd.decision.facts import HOUR_S, Facts, Permit, Phase
+from orderd.decision.facts import HOUR_S, Ending, Facts, Permit, Phase
 from orderd.domain.changes import Change, ChangeKind
 from orderd.domain.repairs import Repair
 from orderd.domain.standing import Approval, ApprovalState, Authority
@@ -213,8 +213,11 @@ def locked(facts: Facts, repair: Repair) -> Ruling | None:
 
 
 def cooldown(facts: Facts, repair: Repair) -> Ruling | None:
-    """Refuse the same repair on the same target before its contract's cooldown is over."""
-    ages = [p.age_s for p in facts.past if p.repair == repair.name]
+    """Refuse the same repair on the same target before its contract's cooldown is over.
+
+    One that was cut off and judged by nobody has not been tried: what is broken is not left broken for it. Rates still count it.
+    """
+    ages = [p.age_s for p in facts.past if p.repair == repair.name and p.ending is not Ending.INTERRUPTED]
     if not ages or min(ages) >= repair.cooldown_s:
         return None
     detail = f"{repair.name} ran on {facts.target} {min(ages):.0f} s ago; its cooldown is {repair.cooldown_s:g} s"

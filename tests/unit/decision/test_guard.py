@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from guards_desk import OTHER, REPAIRS, START, UNIT, at, facts
-from orderd.decision.facts import Limits, OpenWindow, Past, Permit, Phase, Running
+from orderd.decision.facts import Ending, Limits, OpenWindow, Past, Permit, Phase, Running
 from orderd.decision.guard import rule
 from orderd.domain.changes import Change, ChangeKind
 from orderd.domain.faults import Entity, Failure
@@ -37,8 +37,8 @@ def approval(state, **changed):
     return replace(blank, **changed)
 
 
-def past(age_s, repair=START.name):
-    return Past(decision_id="d0", repair=repair, failure=DOWN, age_s=age_s)
+def past(age_s, repair=START.name, ending=None):
+    return Past(decision_id="d0", repair=repair, failure=DOWN, age_s=age_s, ending=ending)
 
 
 def hold(*, seen=False):
@@ -155,6 +155,13 @@ def test_a_late_yes_and_no_answer_are_expired(answer):
 def test_nobody_is_asked_for_what_would_be_refused_all_the_same(reason):
     """A question whose yes would change nothing is not put to a person."""
     assert rule(replace(against(reason), **mode(Mode.APPROVE)), START).reason is reason
+
+
+def test_a_repair_that_was_cut_off_has_no_cooldown_but_counts_for_the_rate():
+    """Nobody could judge it: it may be repeated at once, as often as the rates allow."""
+    assert rule(facts(past=(past(3, ending=Ending.INTERRUPTED),)), START).reason is Reason.ALLOWED
+    assert rule(facts(past=(past(3, ending=Ending.UNVERIFIED),)), START).reason is Reason.COOLDOWN
+    assert rule(facts(past=(past(3, ending=Ending.INTERRUPTED),) * 3), START).reason is Reason.TARGET_RATE
 
 
 @pytest.mark.parametrize("reason", [Reason.TARGET_LOCKED, Reason.COOLDOWN, Reason.FLEET_BUDGET])
