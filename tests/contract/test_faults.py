@@ -48,7 +48,7 @@ def test_no_shipped_fault_is_refused():
 
 def test_every_failure_class_has_a_fault_that_causes_it():
     """Nothing orderd can name is beyond what a drill can cause, and there are decoys beside it."""
-    assert {fault.failure for fault in CATALOGUE.faults.values()} == set(FAILURES)
+    assert {fault.failure for fault in CATALOGUE.faults.values()} >= set(FAILURES)
 
 
 @pytest.mark.parametrize("name", NAMES)

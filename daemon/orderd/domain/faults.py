@@ -11,17 +11,19 @@ from typing import Final, Self
 
 
 class EntityKind(StrEnum):
-    """The kinds of things on a host that can fail; the order is the model's kind index."""
+    """The kinds of things on a host that can fail."""
 
     UNIT = "unit"
     MOUNT = "mount"
     PROCESS = "process"
     RESOLVER = "resolver"
     CLOCK = "clock"
+    NIC = "nic"
+    HOST = "host"
 
 
 class Failure(StrEnum):
-    """Failure classes; the order is the model's class index. ``OK`` is always index 0."""
+    """Failure classes."""
 
     OK = "ok"
     SERVICE_DOWN = "service_down"
@@ -36,9 +38,13 @@ class Failure(StrEnum):
     UNKNOWN = "unknown"
 
 
-KINDS: Final = tuple(EntityKind)
+KINDS: Final = (EntityKind.UNIT, EntityKind.MOUNT, EntityKind.PROCESS, EntityKind.RESOLVER, EntityKind.CLOCK)
+"""The kinds that are sampled, in the order of the model's kind index; what happens to others nobody can name yet."""
 FAILURES: Final = tuple(failure for failure in Failure if failure is not Failure.UNKNOWN)
-"""The classes a model tells apart; ``UNKNOWN`` is what is left when something is wrong and nobody can name it."""
+"""The classes a model tells apart, in the order of its class index; ``OK`` is index 0.
+
+``UNKNOWN`` is what is left when something is wrong and nobody can name it.
+"""
 
 KIND_OF: Final = {
     Failure.SERVICE_DOWN: EntityKind.UNIT,
@@ -60,6 +66,8 @@ _KEY_SHAPES: Final = {
     EntityKind.PROCESS: re.compile(r"[1-9][0-9]{0,9}:[0-9]{1,19}"),
     EntityKind.RESOLVER: re.compile(r"system"),
     EntityKind.CLOCK: re.compile(r"system"),
+    EntityKind.NIC: re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,14}"),
+    EntityKind.HOST: re.compile(r"system"),
 }
 
 

@@ -59,7 +59,7 @@ class FaultContract(Strict):
         name: folder name under playbooks/faults.
         summary: one sentence for people.
         group: family, as the catalogue has it.
-        failure: the failure class it causes; ``ok`` for decoys.
+        failure: the failure class it causes; ``ok`` for decoys, ``unknown`` where orderd has no name for it.
         target: kind of what it happens to.
         targets: keys to draw from; ``new`` where the fault makes its own process.
         intensity: how strong it can be.
@@ -149,8 +149,10 @@ def _disagreements(contract: FaultContract, folder: str) -> Iterator[tuple[str, 
 def _about_failure(contract: FaultContract) -> Iterator[tuple[str, object, str]]:
     if contract.decoy != (contract.failure is Failure.OK):
         yield "failure", contract.failure.value, "'ok' for a decoy, and for nothing else"
-    if contract.failure is not Failure.OK and KIND_OF[contract.failure] is not contract.target:
+    if contract.failure in KIND_OF and KIND_OF[contract.failure] is not contract.target:
         yield "target", contract.target.value, f"{KIND_OF[contract.failure].value!r}: what {contract.failure.value} happens to"
+    if contract.failure is Failure.UNKNOWN and contract.cures:
+        yield "cures", contract.cures, "none for an unknown failure: nobody can choose a repair for what has no name"
     if contract.decoy and contract.cures:
         yield "cures", contract.cures, "none for a decoy: leaving it alone is right"
 

@@ -1,0 +1,41 @@
+"""Sights of files, links and file systems. Touches: what they name; statvfs. Reads only."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from sights.look import nothing
+
+
+def _link(sight: dict, _before: object) -> bool:
+    path = Path(sight["path"])
+    return path.is_symlink() and str(path.readlink()) == sight["to"]
+
+
+def _content(sight: dict, _before: object) -> bool:
+    try:
+        return Path(sight["path"]).read_text(encoding="utf-8", errors="replace") == sight["content"]
+    except OSError:
+        return False
+
+
+def _mount_used(sight: dict, _before: object) -> bool:
+    volume = os.statvfs(sight["path"])
+    used = volume.f_blocks - volume.f_bfree
+    return used / (used + volume.f_bavail) >= sight["at_least_ratio"]
+
+
+def _file_at_least(sight: dict, _before: object) -> bool:
+    try:
+        return Path(sight["path"]).stat().st_size >= sight["at_least_bytes"]
+    except OSError:
+        return False
+
+
+KINDS = {
+    "link": (nothing, _link),
+    "content": (nothing, _content),
+    "mount_used": (nothing, _mount_used),
+    "file_at_least": (nothing, _file_at_least),
+}

@@ -1,0 +1,16 @@
+"""The vocabulary of contracts: what a landed fault looks like, and the steps that undo it. Pure.
+
+Every kind here has its counterpart, in a file of the same name, in playbooks/faults/common/host (`sights/`, `undo/`), which
+carries it out; a contract test holds the two lists together. Texts may hold `{target}`, `{intensity}` and the contract's own
+parameters.
+"""
+
+from __future__ import annotations
+
+from ordertrainer.chaos.steps import files, network, processes, system, units
+from ordertrainer.chaos.steps.base import Seconds, Strict, Text
+
+Sight = processes.SIGHTS | files.SIGHTS | network.SIGHTS | system.SIGHTS
+Undo = files.UNDOS | units.UNDOS | system.UNDOS
+
+__all__ = ["Seconds", "Sight", "Strict", "Text", "Undo"]
