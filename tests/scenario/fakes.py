@@ -12,7 +12,7 @@ from orderd.domain.clock import Instant
 from orderd.domain.faults import Entity
 from orderd.domain.values import DecisionRecord, EntityRow, ModelInfo, Sample, Step, entity_values
 from orderd.errors import InferenceError, RepairRefusedError
-from orderd.executor.messages import Awake, Finished, Outcome, RepairRequest, Started
+from orderd.executor.messages import Awake, Code, Finished, Outcome, RepairRequest, Started
 from orderd.loop import Loop
 from orderd.loop.control import LoopView
 from orderd.loop.parts import Parts
@@ -102,6 +102,7 @@ class FakeExecutor:
         self.before_run = lambda request: None
         self.wait_for = None
         self.refusals = []
+        self.killed = 0
         self.under_way = ()
 
     async def wake(self, timeout_s=2.0):
@@ -117,6 +118,9 @@ class FakeExecutor:
             raise RepairRefusedError(self.refusals.pop(0), "refused by the test")
         on_event(Started(repair_id=request.repair_id, scope="fake.scope"))
         await (self.wait_for.wait() if self.wait_for else asyncio.sleep(0))
+        if self.killed:
+            self.killed -= 1
+            return Finished(repair_id=request.repair_id, outcome=Outcome.FAILED, code=Code.DIED)
         self.cures.get(request.playbook, lambda: None)()
         return Finished(repair_id=request.repair_id, outcome=Outcome.SUCCEEDED)
 

@@ -114,6 +114,17 @@ async def test_a_repair_that_was_cut_off_gets_one_more_chance_when_twice_does_no
     assert scene.decisions[-1].reason is Reason.LADDER_EXHAUSTED
 
 
+async def test_a_repair_whose_process_was_killed_is_repeated_before_a_person_is_called(scene):
+    """Out of memory at 3 a.m. is no verdict on the playbook: the second decision repairs, and nobody is woken."""
+    scene.executor.killed = 1
+    scene.executor.cures["service_start"] = cure(scene, NGINX)
+    scene.host.state[NGINX] = dict(DOWN)
+    await scene.ticks(60)
+    assert scene.playbooks == ["service_start"] * 2
+    assert scene.states()[-1] is IncidentState.RESOLVED
+    assert scene.words(0) == ["intent", "started", "finished", "unverified"]
+
+
 async def test_a_repair_that_was_cut_off_is_not_repeated_when_twice_is_not_once(scene):
     """Killing a service a second time is another repair: the ladder goes on instead."""
 

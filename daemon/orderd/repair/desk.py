@@ -164,7 +164,9 @@ class RepairDesk:
             log.exception("repair %s broke off", decision.decision_id)
             return self._attempt(RepairOutcome.INTERRUPTED, f"defect of orderd: {defect!r}")
         self.problem = ""
-        return self._attempt(_OUTCOMES[finished.outcome], _summary(finished))
+        # A process that was killed (out of memory, say) has not failed by itself: whoever may repeat it, may.
+        killed = finished.code is Code.DIED
+        return self._attempt(RepairOutcome.INTERRUPTED if killed else _OUTCOMES[finished.outcome], _summary(finished))
 
     def _attempt(self, outcome: RepairOutcome, detail: str, code: str = "") -> Attempt:
         return Attempt(outcome=outcome, ended=self._clock.now(), detail=detail, code=code)
