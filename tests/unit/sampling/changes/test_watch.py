@@ -9,7 +9,7 @@ from orderd.config.schema import Config
 from orderd.domain.changes import ChangeKind
 from orderd.sampling.changes import ChangeWatch
 from orderd.sampling.changes.packages import Transaction
-from orderd.sampling.changes.people import Person, Process
+from orderd.sampling.changes.people import Person, Process, VanishedError
 
 NGINX = "nginx.service"
 ALICE = Person(user="alice", terminal="pts/0", origin="")
@@ -33,10 +33,9 @@ class Host:
         return iter(self.processes)
 
     def person_behind(self, process):
+        if self.gone:
+            raise VanishedError
         return self.person
-
-    def is_there(self, process):
-        return not self.gone
 
     def recently_at_a_terminal(self, utc_ns):
         return self.recent
