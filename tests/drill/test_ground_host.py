@@ -15,7 +15,7 @@ pytestmark = [
     pytest.mark.skipif(os.geteuid() != 0, reason="needs root"),
     pytest.mark.skipif(bool(missing_packages()), reason=f"needs {' '.join(missing_packages())}"),
 ]
-SERVICES = ("nginx", "redis-server", "postgresql@15-main", "dnsmasq", "drill-worker", "ssh")
+SERVICES = ("nginx", "redis-server", "postgresql@15-main", "dnsmasq", "drill-worker", "chrony", "ssh")
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +65,7 @@ def test_nothing_of_the_machine_runs_beside_the_workload(inside):
     """No service of the machine came along, and none failed to start."""
     running = inside.check_output("systemctl list-units --type=service --state=running --plain --no-legend").splitlines()
     names = {line.split()[0].removesuffix(".service") for line in running}
-    assert names <= {*SERVICES, "dbus", "polkit", "systemd-journald", "systemd-logind", "user@0"}
+    assert names <= {*SERVICES, "dbus", "drill-peer", "polkit", "systemd-journald", "systemd-logind", "user@0"}
     assert inside.check_output("systemctl list-units --failed --plain --no-legend") == ""
 
 
@@ -90,11 +90,12 @@ def test_a_full_disk_shows_in_the_workers_answer_and_goes_away_with_it(inside):
 
 
 def test_there_is_no_way_out(inside):
-    """The clone knows its own cable and no route beyond it."""
-    routes = inside.check_output("ip -4 route show table main").splitlines()
-    assert len(routes) == 1
-    assert "dev host0 " in routes[0]
-    assert " via " not in routes[0]
+    """The clone knows its own cable, the one to its peer, and no route beyond them."""
+    routes = [route.strip() for route in inside.check_output("ip -4 route show table main").splitlines()]
+    assert "10.97.0.0/24 via 10.98.0.2 dev svc0" in routes
+    others = [route for route in routes if " via " not in route]
+    assert len(others) == len(routes) - 1
+    assert {route.split(" dev ")[1].split()[0] for route in others} == {"host0", "svc0"}
     assert inside.run("ip route get 192.0.2.1").rc != 0
 
 

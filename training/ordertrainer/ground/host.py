@@ -256,6 +256,7 @@ class DisposableHost:
         network.connect(self.index, self.init_pid)
         self.ledger.enter("ssh", str(self.directory))
         self._await_boot()
+        network.assert_no_way_out(self.init_pid)  # again: by now it has laid its second cable
         self.groups.limit_payload(self.limits)
 
     def _mount(self, layer: Path) -> None:

@@ -29,6 +29,7 @@ DPKG_LOCK = Path("/var/lib/dpkg/lock-frontend")
 BUILD_TIMEOUT_S = 1200.0
 PACKAGES = (
     "ca-certificates",
+    "chrony",
     "dbus",
     "dnsmasq",
     "iproute2",

@@ -1,6 +1,6 @@
 """The one cable of a clone: a veth to this machine, one address on each end, and no way further.
 
-Touches: ip(8), the clone's network namespace.
+Touches: ip(8), the clone's network namespace and the one inside it that the clone's second cable ends in.
 
 The machine's end is not called `ve-*`: systemd-networkd and NetworkManager would take such a name for a container's and
 hand out addresses and routes.
@@ -8,12 +8,22 @@ hand out addresses and routes.
 
 from __future__ import annotations
 
+import json
+import re
+from typing import Any
+
 from ordertrainer.ground.errors import GroundError
 from ordertrainer.ground.shell import run
 
 RANGE = "10.99.0.0/16"
 INDEX_MAX = 250
 INSIDE = "host0"
+SECOND = "svc0"
+"""The clone's cable to a peer of its own, laid by itself at boot; its drill's faults act on it."""
+FAR_END = "peer0"
+FAR_NAMESPACE = "run/netns/peer"
+FAR_LINKS = frozenset({"lo", FAR_END, "line"})
+OVER_SECOND = re.compile(rf"[0-9./]+ via [0-9.]+ dev {SECOND}( .*)?")
 
 
 def outside_name(index: int) -> str:
@@ -49,16 +59,54 @@ def disconnect(outside: str) -> None:
 
 
 def assert_no_way_out(init_pid: int) -> None:
-    """Check that the clone can reach its own cable and nothing beyond it.
+    """Check that the clone can reach its own two cables and nothing beyond them.
 
     Raises:
-        GroundError: it has a default route or one through a gateway.
+        GroundError: it has a default route, or one through a gateway that is not at the closed end of the second cable.
     """
-    for family in ("-4", "-6"):
-        routes = run(["nsenter", "-t", str(init_pid), "-n", "ip", family, "route", "show", "table", "main"]).stdout
-        for route in routes.splitlines():
-            if route.startswith("default") or " via " in route:
-                raise GroundError(f"the clone has a route out ({route.strip()}): it must not reach anything but its drill")
+    enter = ["nsenter", "-t", str(init_pid), "-n", "ip"]
+    over_second = False
+    for route in _routes(enter):
+        over_second = over_second or OVER_SECOND.fullmatch(route) is not None
+        if leads_out(route):
+            raise GroundError(f"the clone has a route out ({route}): it must not reach anything but its drill")
+    if over_second:
+        beyond = ["nsenter", f"--net=/proc/{init_pid}/root/{FAR_NAMESPACE}", "ip"]
+        if why := far_end_is_open(_links(enter), _links(beyond), _routes(beyond)):
+            raise GroundError(f"the clone has a route over {SECOND}, but {why}: it must not reach anything but its drill")
+
+
+def leads_out(route: str) -> bool:
+    """Tell whether a route, in the words of ip(8), leads beyond the clone's own cables."""
+    return route.startswith("default") or (" via " in f" {route}" and OVER_SECOND.fullmatch(route) is None)
+
+
+def far_end_is_open(near: list[dict[str, Any]], far: list[dict[str, Any]], routes: list[str]) -> str:
+    """Say why something that went out over the second cable could get further than its other end; empty when it cannot.
+
+    Args:
+        near: links of the clone, as `ip -json -details link` has them.
+        far: links of the namespace that the cable has to end in.
+        routes: of that namespace.
+    """
+    ours = next((link for link in near if link["ifname"] == SECOND), {})
+    theirs = next((link for link in far if link["ifname"] == FAR_END), {})
+    ends = [(ours.get("link_index"), ours.get("ifindex")), (theirs.get("ifindex"), theirs.get("link_index"))]
+    if ours.get("linkinfo", {}).get("info_kind") != "veth" or ends[0] != ends[1] or "link_netnsid" not in ours:
+        return f"its other end is not {FAR_END} in a namespace of the clone's own"
+    if further := sorted({link["ifname"] for link in far} - FAR_LINKS):
+        return f"there are more links at its other end: {', '.join(further)}"
+    return next((f"its other end has a route on ({route})" for route in routes if " via " in route or "default" in route), "")
+
+
+def _routes(ip: list[str]) -> list[str]:
+    """Return the main routes of both families."""
+    both = [run([*ip, family, "route", "show", "table", "main"]).stdout for family in ("-4", "-6")]
+    return [route.strip() for routes in both for route in routes.splitlines()]
+
+
+def _links(ip: list[str]) -> list[dict[str, Any]]:
+    return json.loads(run([*ip, "-json", "-details", "link", "show"]).stdout)
 
 
 def has_blackhole() -> bool:

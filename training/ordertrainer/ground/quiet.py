@@ -11,7 +11,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-SERVICES = ("ssh", "nginx", "redis-server", "postgresql", "dnsmasq", "drill-worker")
+SERVICES = ("ssh", "nginx", "redis-server", "postgresql", "dnsmasq", "drill-worker", "drill-network", "drill-peer", "chrony")
 
 MASKED = (
     "anacron.service",
