@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from yardstick import Yardstick
+
 HERE = Path(__file__).parent
 CORES = {0, 1}
 QUERIES_PER_S = 200.0
@@ -92,23 +94,26 @@ def _others(server, watching, asking, seconds: float) -> float:
 
 @pytest.mark.long
 def test_queries_are_answered_in_time_while_a_hundred_watch(server, size, measured):
-    """p99 from due to answered is at most 20 ms; every stream gets every change, and no question fails."""
+    """p99 from due to answered is at most 20 ms on the reference cores; every stream gets every change, and no question fails."""
     seconds = size(10.0, 120.0)
     for attempt in range(1, ATTEMPTS + 1):
-        found = _measure(server, seconds)
-        late = found["late"]
+        with Yardstick() as yardstick:
+            found = _measure(server, seconds)
+        late, limit_s = found["late"], LIMIT_S * yardstick.slowness
         p50, p99 = _quantile(late, 0.5), _quantile(late, 0.99)
         # A machine that is busy with other things measures those; the last attempt counts whatever the machine does.
-        if p99 <= LIMIT_S or (found["others"] <= OTHERS_MAX and attempt > 1):
+        if p99 <= limit_s or (found["others"] <= OTHERS_MAX and attempt > 1):
             break
     measured(
         figure=f"p50 {p50 * 1e3:.1f} ms, p99 {p99 * 1e3:.1f} ms of {len(late)} queries, {sum(found['seen'])} messages streamed"
-        f"; other programs took {found['others']:.0%} of the cores (attempt {attempt})",
-        limit=f"p99 <= {LIMIT_S * 1e3:g} ms at {QUERIES_PER_S:g} queries/s and {STREAMS} streams on {len(CORES)} cores",
+        f"; other programs took {found['others']:.0%} of the cores, which take {yardstick.slowness:.2f} times as long as the "
+        f"reference (attempt {attempt})",
+        limit=f"p99 <= {LIMIT_S * 1e3:g} ms at {QUERIES_PER_S:g} queries/s and {STREAMS} streams on two reference cores, "
+        f"{limit_s * 1e3:.0f} ms on these",
         runs=len(late),
     )
     assert found["failed"] == []
     assert found["lost"] == []
     assert max(found["seen"]) - min(found["seen"]) <= 2, "every stream gets every change"
     assert min(found["seen"]) >= seconds * INCIDENTS_PER_S * 3
-    assert p99 <= LIMIT_S
+    assert p99 <= limit_s
