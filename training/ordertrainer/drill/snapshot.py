@@ -16,6 +16,22 @@ from ordertrainer.ground import DisposableHost
 
 PROGRAM = Path(__file__).with_name("snapshot_program.py")
 TAKE_TIMEOUT_S = 20.0
+WORDS_MAX = 400
+
+KINDS = {
+    "file": "{name}",
+    "limits": "what {name} may use",
+    "link": "link {name}",
+    "address": "address {name}",
+    "route": "route {name}",
+    "qdisc": "queueing of {name}",
+    "sysctl": "setting {name}",
+    "swap": "swap {name}",
+    "loop": "loop device for {name}",
+    "stopped": "process {name} stopped by a signal",
+    "name": "the {name} name",
+}
+"""What `Snapshot.things` holds, and how each is called in a sentence."""
 
 # What comes and goes with every SSH session and every second on a systemd host; none of it says anything about a repair.
 PASSING_UNITS = (".scope", ".slice", ".device", ".automount", ".swap", ".path")
@@ -25,6 +41,20 @@ PASSING_SERVICES = frozenset({"orderd-exec.service"})
 PASSING_MOUNTS = ("/run/user/", "/run/credentials/")
 PASSING_FILES = ("/srv/data/worker/",)  # the worker's own; it grows with every line the prober has it work off
 PASSING_PROCESSES = frozenset({"sshd", "sshd-session", "(sd-pam)", "systemd", "systemd-userwor", "(udev-worker)"})
+
+
+class Difference(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing that is not what it was.
+
+    Attributes:
+        kind: unit, file, mount, process, nft or one of KINDS; the first four are the words of a contract's ``touches``.
+        name: its name within the kind; of a process: the unit it belongs to.
+        words: what is different, one sentence without an end.
+    """
+
+    kind: str
+    name: str
+    words: str
 
 
 class Unit(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,6 +68,7 @@ class Unit(msgspec.Struct, frozen=True, kw_only=True):
     Type: str = ""
     DropInPaths: str = ""
     Transient: str = ""
+    NRestarts: str = ""
 
     @property
     def active(self) -> bool:
@@ -46,7 +77,7 @@ class Unit(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
-    """The inventory of a host at one moment; `processes` holds [pid:start, name, unit]."""
+    """The inventory of a host at one moment; `processes` holds [pid:start, name, unit], `things` the state by kind and name."""
 
     units: dict[str, Unit]
     etc: dict[str, str]
@@ -55,6 +86,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     nft: str
     big_files: dict[str, int]
     run_units: dict[str, str]
+    things: dict[str, dict[str, str]] = {}
 
 
 def take(host: DisposableHost) -> Snapshot:
@@ -70,15 +102,20 @@ def take(host: DisposableHost) -> Snapshot:
 
 def residue(before: Snapshot, after: Snapshot) -> list[str]:
     """Return what is different after a run, one line a thing; empty when nothing is."""
+    return [difference.words for difference in differences(before, after)]
+
+
+def differences(before: Snapshot, after: Snapshot) -> list[Difference]:
+    """Return what is different after a run; empty when nothing is."""
     return [
         *_files(before.etc, after.etc),
         *_files(before.run_units, after.run_units),
-        *(f"mount {m} appeared" for m in _lasting(after.mounts) - _lasting(before.mounts)),
-        *(f"mount {m} is gone" for m in _lasting(before.mounts) - _lasting(after.mounts)),
+        *_mounts(before.mounts, after.mounts),
         *_units(before.units, after.units),
         *_processes(before, after),
-        *(["the nftables rules changed"] if before.nft != after.nft else []),
-        *_big_files(before.big_files, after.big_files),
+        *([Difference(kind="nft", name="ruleset", words="the nftables rules changed")] if before.nft != after.nft else []),
+        *_big_files(before, after),
+        *_things(before, after),
     ]
 
 
@@ -95,7 +132,7 @@ def touched(before: Snapshot, after: Snapshot, but: AbstractSet[str]) -> list[st
 
 def _touched(before: Snapshot, after: Snapshot, but: AbstractSet[str]) -> Iterator[str]:
     for name, was in before.units.items():
-        if name in but or not name.endswith(".service") or _passes(name):
+        if name in but or not name.endswith(".service") or passes(name):
             continue
         now = after.units.get(name, Unit())
         if not was.active or was.Type == "oneshot":
@@ -104,49 +141,79 @@ def _touched(before: Snapshot, after: Snapshot, but: AbstractSet[str]) -> Iterat
             yield f"{name} was {'restarted' if now.active else 'stopped'}"
 
 
-def _passes(unit: str) -> bool:
+def passes(unit: str) -> bool:
+    """Tell whether a unit comes and goes without anybody's doing."""
     return unit in PASSING_SERVICES or unit.endswith(PASSING_UNITS) or unit.startswith(PASSING_PREFIXES)
 
 
-def _files(before: dict[str, str], after: dict[str, str]) -> Iterator[str]:
+def _files(before: dict[str, str], after: dict[str, str]) -> Iterator[Difference]:
     for path in sorted(before.keys() | after.keys()):
-        if path not in before:
-            yield f"{path} appeared"
-        elif path not in after:
-            yield f"{path} is gone"
-        elif before[path] != after[path]:
-            yield f"{path} changed"
+        if what := _what(before.get(path), after.get(path)):
+            yield Difference(kind="file", name=path, words=f"{path} {what}")
+
+
+def _what(before: str | None, after: str | None) -> str:
+    """Say how a state changed, empty when it did not."""
+    if before == after:
+        return ""
+    return "appeared" if before is None else "is gone" if after is None else "changed"
+
+
+def _mounts(before: list[str], after: list[str]) -> Iterator[Difference]:
+    for mount in sorted(_lasting(after) - _lasting(before)):
+        yield Difference(kind="mount", name=mount.split()[0], words=f"mount {mount} appeared")
+    for mount in sorted(_lasting(before) - _lasting(after)):
+        yield Difference(kind="mount", name=mount.split()[0], words=f"mount {mount} is gone")
+
+
+def _things(before: Snapshot, after: Snapshot) -> Iterator[Difference]:
+    for kind, called in KINDS.items():
+        was, now = before.things.get(kind, {}), after.things.get(kind, {})
+        for name in sorted(was.keys() | now.keys()):
+            what = _what(was.get(name), now.get(name))
+            if not what or (kind == "limits" and what != "changed"):  # a service that does not run has none
+                continue
+            detail = f" from {was[name]} to {now[name]}" if what == "changed" and kind != "file" else ""
+            yield Difference(kind=kind, name=name, words=f"{called.format(name=name)} {what}{detail}"[:WORDS_MAX])
 
 
 def _lasting(mounts: list[str]) -> set[str]:
     return {mount for mount in mounts if not mount.startswith(PASSING_MOUNTS)}
 
 
-def _units(before: dict[str, Unit], after: dict[str, Unit]) -> Iterator[str]:
+def _units(before: dict[str, Unit], after: dict[str, Unit]) -> Iterator[Difference]:
     for name in sorted(before.keys() | after.keys()):
-        if _passes(name):
+        if passes(name):
             continue
-        was, now = before.get(name, Unit()), after.get(name, Unit())
-        if now.active and not was.active and (now.Transient == "yes" or name.endswith((".timer", ".service"))):
-            yield f"unit {name} runs now"
-        if was.active and not now.active and now.Type != "oneshot":
-            yield f"unit {name} does not run any more"
-        if now.ActiveState == "failed" != was.ActiveState:
-            yield f"unit {name} is failed"
-        if was.LoadState and now.LoadState == "masked" != was.LoadState:
-            yield f"unit {name} is masked"
+        for words in _unit(name, before.get(name, Unit()), after.get(name, Unit())):
+            yield Difference(kind="unit", name=name, words=f"unit {name} {words}")
 
 
-def _big_files(before: dict[str, int], after: dict[str, int]) -> Iterator[str]:
-    for path, size in sorted(after.items()):
-        if path not in before and not path.startswith(PASSING_FILES):
-            yield f"file {path} of {size} bytes appeared"
+def _unit(name: str, was: Unit, now: Unit) -> Iterator[str]:
+    if now.active and not was.active and (now.Transient == "yes" or name.endswith((".timer", ".service"))):
+        yield "runs now"
+    if was.active and not now.active and now.Type != "oneshot":
+        yield "does not run any more"
+    if now.ActiveState == "failed" != was.ActiveState:
+        yield "is failed"
+    if was.LoadState and now.LoadState == "masked" != was.LoadState:
+        yield "is masked"
+    if was.UnitFileState and now.UnitFileState and was.UnitFileState != now.UnitFileState and "masked" not in now.UnitFileState:
+        yield f"is {now.UnitFileState}, it was {was.UnitFileState}"
 
 
-def _processes(before: Snapshot, after: Snapshot) -> Iterator[str]:
+def _big_files(before: Snapshot, after: Snapshot) -> Iterator[Difference]:
+    for path, size in sorted(after.big_files.items()):
+        known = path in before.big_files or path in after.things.get("file", {})
+        if not known and not path.startswith(PASSING_FILES):
+            yield Difference(kind="file", name=path, words=f"file {path} of {size} bytes appeared")
+
+
+def _processes(before: Snapshot, after: Snapshot) -> Iterator[Difference]:
     """Yield names that run more often in a unit than before; a restarted service has as many as it had."""
     were = Counter((name, unit) for _, name, unit in before.processes)
     lasting = (p for p in after.processes if p[1] not in PASSING_PROCESSES and p[2] not in PASSING_SERVICES)
     are = Counter((name, unit) for _, name, unit in lasting)
     for (name, unit), count in sorted((are - were).items()):
-        yield f"{count} more process{'es' if count > 1 else ''} {name!r} in {unit or 'no unit'}"
+        words = f"{count} more process{'es' if count > 1 else ''} {name!r} in {unit or 'no unit'}"
+        yield Difference(kind="process", name=unit, words=words)
