@@ -8,6 +8,7 @@ import time
 
 import pytest
 import yaml
+from ansible.parsing.dataloader import DataLoader
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -19,19 +20,10 @@ INVENTORY = "all: {hosts: {here: {ansible_connection: local, ansible_python_inte
 
 
 class _Loader(yaml.SafeLoader):
-    """Reads `!unsafe` as a plain text and notices plain texts without it."""
+    """Reads a mapping that is `!unsafe` as a whole."""
 
 
-_Loader.add_constructor("!unsafe", lambda loader, node: ("data", loader.construct_scalar(node)))
-
-
-def tagged(value):
-    """Return the value as _Loader reads it when every text in it is tagged."""
-    if isinstance(value, dict):
-        return {key: tagged(each) for key, each in value.items()}
-    if isinstance(value, list):
-        return [tagged(each) for each in value]
-    return ("data", value) if isinstance(value, str) else value
+_Loader.add_constructor("!unsafe", lambda loader, node: ("data", loader.construct_mapping(node, deep=True)))
 
 
 VALUES = st.recursive(
@@ -43,8 +35,15 @@ VALUES = st.recursive(
 
 @given(st.dictionaries(st.from_regex(r"[a-z]{1,8}", fullmatch=True), VALUES, max_size=4))
 def test_every_text_reaches_the_playbook_tagged_as_data(variables):
-    """Whatever the variables are, all their texts are tagged and none is changed."""
-    assert yaml.load(as_data(variables), Loader=_Loader) == tagged(variables)
+    """Whatever the variables are, they are tagged as a whole and none is changed."""
+    assert yaml.load(as_data(variables), Loader=_Loader) == ("data", variables)
+
+
+@pytest.mark.parametrize("text", ["0600", "", "yes", "15", "null", "2026-01-01", "1e3", "~"])
+def test_a_text_that_looks_like_something_else_stays_a_text(text):
+    """Ansible's own loader reads the mode of a file as the text that it is."""
+    data = DataLoader().load(as_data({"chaos": {"texts": [text]}}))
+    assert data == {"chaos": {"texts": [text]}}
 
 
 @pytest.fixture(scope="module")

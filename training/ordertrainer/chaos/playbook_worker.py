@@ -2,7 +2,7 @@
 
 Touches: ansible-runner and through it the hosts; a temporary directory per run, removed. Ends when its stdin ends.
 
-Strings reach the playbook tagged `!unsafe`: since ansible-core 2.19 a template in an extra variable is executed, and a target's
+Variables reach the playbook tagged `!unsafe`: since ansible-core 2.19 a template in an extra variable is executed, and a target's
 name is data.
 """
 
@@ -120,20 +120,11 @@ def _note(tasks: list[TaskResult], event: dict[str, Any]) -> bool:
 
 
 def as_data(variables: dict[str, Any]) -> str:
-    """Write variables as YAML in which every string is tagged as data.
+    """Write variables as YAML that is tagged as data as a whole, so that everything in it is.
 
-    Returns:
-        Flow-style YAML; keys are ours and stay plain.
+    The tag stands on the outside: ansible reads a text that has it itself as if it had no quotes, "0600" as a number.
     """
-    return _flow(variables) + "\n"
-
-
-def _flow(value: Any) -> str:
-    if isinstance(value, dict):
-        return "{" + ", ".join(f"{json.dumps(key)}: {_flow(each)}" for key, each in value.items()) + "}"
-    if isinstance(value, (list, tuple)):
-        return "[" + ", ".join(map(_flow, value)) + "]"
-    return f"!unsafe {json.dumps(value)}" if isinstance(value, str) else json.dumps(value)
+    return f"!unsafe {json.dumps(variables)}\n"
 
 
 if __name__ == "__main__":
