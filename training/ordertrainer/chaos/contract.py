@@ -52,6 +52,10 @@ class Between(Strict):
     to: int
 
 
+OwnValue = Annotated[str, Meta(min_length=1, max_length=1000)] | int | float
+"""What a name stands for on one target."""
+
+
 class FaultContract(Strict):
     """What a fault is, where it can happen, how it is seen and how it is undone.
 
@@ -71,6 +75,7 @@ class FaultContract(Strict):
         decoy: looks broken, is fine.
         needs: what the host must have, else the run is void.
         parameters: what else is drawn.
+        of_target: what differs between targets: for each of them the same names, which may stand in braces like parameters.
     """
 
     name: str
@@ -88,6 +93,7 @@ class FaultContract(Strict):
     decoy: bool = False
     needs: tuple[Text, ...] = ()
     parameters: dict[Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{0,30}$")], Choice | Between] = {}  # noqa: RUF012  frozen by msgspec
+    of_target: dict[Text, dict[Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{0,30}$")], OwnValue]] = {}  # noqa: RUF012  as above
 
 
 def parse_contract(text: bytes, *, file: str, folder: str) -> FaultContract:
@@ -140,7 +146,8 @@ def _disagreements(contract: FaultContract, folder: str) -> Iterator[tuple[str, 
     for name, parameter in contract.parameters.items():
         if isinstance(parameter, Between) and parameter.from_ > parameter.to:
             yield f"parameters.{name}.from", parameter.from_, f"at most its `to` = {parameter.to}"
-    known = {"target", "intensity", *contract.parameters}
+    yield from _about_own_values(contract)
+    known = {"target", "intensity", *contract.parameters, *_own_names(contract)}
     for key, steps in (("landed", contract.landed), ("revert", contract.revert)):
         if unknown := placeholders(steps) - known:
             yield key, sorted(unknown), f"in braces: {', '.join(sorted(known))}"
@@ -155,6 +162,24 @@ def _about_failure(contract: FaultContract) -> Iterator[tuple[str, object, str]]
         yield "cures", contract.cures, "none for an unknown failure: nobody can choose a repair for what has no name"
     if contract.decoy and contract.cures:
         yield "cures", contract.cures, "none for a decoy: leaving it alone is right"
+
+
+def _own_names(contract: FaultContract) -> set[str]:
+    return {name for own in contract.of_target.values() for name in own}
+
+
+def _about_own_values(contract: FaultContract) -> Iterator[tuple[str, object, str]]:
+    names, drawn = _own_names(contract), {"target", "intensity", *contract.parameters}
+    if contract.of_target and set(contract.of_target) != set(contract.targets):
+        yield "of_target", sorted(contract.of_target), f"one entry for each of {', '.join(contract.targets)}"
+    if twice := names & drawn:
+        yield "of_target", sorted(twice), "names that nothing else has"
+    for target, own in contract.of_target.items():
+        if set(own) != names:
+            yield f"of_target.{target}", sorted(own), f"the same names for every target: {', '.join(sorted(names))}"
+        texts = (value for value in own.values() if isinstance(value, str))
+        if unknown := {name for text in texts for name in PLACEHOLDER.findall(text)} - drawn:
+            yield f"of_target.{target}", sorted(unknown), f"in braces: {', '.join(sorted(drawn))}"
 
 
 def _about_targets(contract: FaultContract) -> Iterator[tuple[str, object, str]]:

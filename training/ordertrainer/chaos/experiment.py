@@ -98,12 +98,15 @@ def _allowed(parameter: Choice | Between, value: object) -> bool:
 def variables(experiment: Experiment, contract: FaultContract, *, ttl_s: float) -> dict[str, Any]:
     """Return what the playbooks find under ``chaos``: the experiment, and its contract's steps with all braces filled in."""
     intensity = int(experiment.intensity) if contract.intensity.whole else experiment.intensity
-    values = {"target": experiment.target, "intensity": intensity, **experiment.parameters}
+    values: dict[str, Any] = {"target": experiment.target, "intensity": intensity, **experiment.parameters}
+    own = _filled(contract.of_target.get(experiment.target, {}), values)
+    values |= own
     return {
         "experiment": experiment.id,
         "target": experiment.target,
         "intensity": intensity,
         "parameters": experiment.parameters,
+        "of_target": own,
         "ttl_s": ttl_s,
         "needs": list(contract.needs),
         "landed_within_s": contract.landed_within_s,

@@ -5,6 +5,7 @@ library only, from /var/lib/orderd-chaos/EXPERIMENT, so that nothing of the inje
 
     arm REQUEST            REQUEST is JSON; exit 3 when the host cannot have this fault, 4 when it is refused
     launch NAME [ARG...]   starts the program on stdin as a transient unit and names the process
+    change                 breaks the files that the revert's steps name, as they name it
     watch                  the witness: notes when the fault was first seen in full
     landed SECONDS         waits for the witness at most that long
     revert                 undoes what is still the fault's doing, then removes every trace of the experiment
@@ -16,6 +17,7 @@ import json
 import sys
 
 import arm
+import change
 import launch
 import revert
 import witness
@@ -24,6 +26,7 @@ from failures import Refused, Void
 COMMANDS = {
     "arm": arm.arm,
     "launch": launch.launch,
+    "change": change.change,
     "watch": witness.watch,
     "landed": witness.landed,
     "revert": revert.revert,

@@ -10,7 +10,7 @@ from __future__ import annotations
 from ordertrainer.chaos.steps import files, network, processes, system, units
 from ordertrainer.chaos.steps.base import Seconds, Strict, Text
 
-Sight = processes.SIGHTS | files.SIGHTS | network.SIGHTS | system.SIGHTS
+Sight = processes.SIGHTS | units.SIGHTS | files.SIGHTS | network.SIGHTS | system.SIGHTS
 Undo = files.UNDOS | units.UNDOS | system.UNDOS
 
 __all__ = ["Seconds", "Sight", "Strict", "Text", "Undo"]

@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Meta
 
 Text = Annotated[str, Meta(min_length=1, max_length=300)]
-Path = Annotated[str, Meta(pattern=r"^(/|\{target\})[A-Za-z0-9._/@:{}-]{0,250}$")]
+Path = Annotated[str, Meta(pattern=r"^(/|\{\w+\})[A-Za-z0-9._/@:{}-]{0,250}$")]
 Unit = Annotated[str, Meta(pattern=r"^[A-Za-z0-9:_.@{}-]{1,200}$")]
 Seconds = Annotated[float, Meta(gt=0, le=3600)]
 Ratio = Annotated[float, Meta(gt=0, le=1)]

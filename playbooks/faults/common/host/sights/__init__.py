@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from failures import Refused
 
-from sights import files, network, processes, system
+from sights import files, network, processes, system, units
 
-KINDS = {**processes.KINDS, **files.KINDS, **network.KINDS, **system.KINDS}
+KINDS = {**processes.KINDS, **units.KINDS, **files.KINDS, **network.KINDS, **system.KINDS}
 
 
 def capture(sight: dict) -> object:

@@ -6,12 +6,14 @@ import os
 import signal
 import subprocess
 import time
+from pathlib import Path
 
 from failures import Refused
-from machine import boot_id, processes_of, run, show, stat
+from machine import TICKS_PER_S, boot_id, main_process, processes_of, run, show, started_at, stat
 
 TRANSIENT = "/run/systemd/transient/"
 RUNNING = ("active", "reloading")
+UNSETTLED = ("failed", "activating")  # what a start that comes to nothing leaves, even when the unit was active for a moment
 START_ATTEMPTS_MAX = 4
 START_RETRY_S = 0.3
 
@@ -31,7 +33,8 @@ def _revert_unit(step: dict, before: str, boot: str) -> str:
     now = show(unit, "ActiveState", "ActiveEnterTimestampMonotonic")
     if now["ActiveState"] in RUNNING:
         return f"{unit}: left alone, it runs"
-    if boot_id() == boot and now["ActiveEnterTimestampMonotonic"] not in (before, "0"):
+    started = now["ActiveEnterTimestampMonotonic"] not in (before, "0")
+    if boot_id() == boot and started and now["ActiveState"] not in UNSETTLED:
         return f"{unit}: left alone, somebody has started it since"
     _start(unit)
     return f"{unit}: started"
@@ -71,6 +74,50 @@ def _revert_resume(step: dict, _before: object, _boot: str) -> str:
     return f"{step['unit']}: {len(stopped)} processes resumed"
 
 
+# reread: a file that the processes of a unit have read
+
+
+def _capture_reread(step: dict) -> object:
+    if not Path(step["path"]).is_file():
+        raise Refused(f"{step['path']}: is no file")
+    return None
+
+
+def _revert_reread(step: dict, _before: object, _boot: str) -> str:
+    unit, by = step["unit"], step["by"]
+    if show(unit, "ActiveState")["ActiveState"] not in RUNNING:
+        return f"{unit}: left alone, it does not run"
+    # A reload leaves the main process and makes new ones; a restart makes a new main process.
+    pids = processes_of(unit) if by == "reload" else [main_process(unit)[0]]
+    newest = max((_started_s(pid) for pid in pids), default=0.0)
+    if not Path(step["path"]).exists() or newest > Path(step["path"]).stat().st_ctime:
+        return f"{unit}: left alone, it has read {step['path']} as it is"
+    run("systemctl", by, unit)
+    return f"{unit}: {by}ed"
+
+
+def _started_s(pid: int) -> float:
+    """Return when a process started, on the wall clock, so that it can be compared with the times of files."""
+    return time.time() - time.clock_gettime(time.CLOCK_BOOTTIME) + started_at(pid) / TICKS_PER_S
+
+
+# made_unit: a unit whose file is of the fault's own making
+
+
+def _capture_made(step: dict) -> object:
+    state = show(step["unit"], "LoadState")["LoadState"]
+    if state != "not-found":
+        raise Refused(f"{step['unit']}: the name is taken on this host")
+    return None
+
+
+def _revert_made(step: dict, _before: object, _boot: str) -> str:
+    """Stop the unit and forget how it ended. The name was nobody's when the fault was armed, so it is the fault's."""
+    for verb in ("stop", "reset-failed"):
+        subprocess.run(["systemctl", verb, step["unit"]], stdin=subprocess.DEVNULL, capture_output=True, check=False)
+    return f"{step['unit']}: stopped and forgotten"
+
+
 # transient: a unit of the fault's own making
 
 
@@ -106,6 +153,8 @@ def _revert_hold(step: dict, _before: object, _boot: str) -> str:
 KINDS = {
     "unit": (_capture_unit, _revert_unit),
     "resume": (_capture_resume, _revert_resume),
+    "reread": (_capture_reread, _revert_reread),
+    "made_unit": (_capture_made, _revert_made),
     "transient": (_capture_transient, _revert_transient),
     "hold": (_capture_hold, _revert_hold),
 }
