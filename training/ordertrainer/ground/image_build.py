@@ -122,6 +122,17 @@ def configure(root: Path, workload: Path) -> None:
     (root / "srv/data").mkdir(parents=True, exist_ok=True)
 
 
+def make_certificate(root: Path) -> None:
+    """Make the key and the certificate that nginx and PostgreSQL serve; the key is for root and for those who may read keys."""
+    key, certificate = "/etc/drill/tls/server.key", "/etc/drill/tls/server.crt"
+    (root / "etc/drill/tls").mkdir(parents=True, exist_ok=True)
+    kind = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "3650")
+    names = ("-subj", "/CN=host.drill.test", "-addext", "subjectAltName=DNS:host.drill.test,IP:127.0.0.1")
+    inside(root, "openssl", "req", "-x509", *kind, *names, "-keyout", key, "-out", certificate)
+    inside(root, "chown", "root:ssl-cert", key)
+    (root / key.lstrip("/")).chmod(0o640)
+
+
 def forget_secrets(root: Path) -> None:
     """Remove the machine's host keys and the build's own traces; people's files were hidden from the start."""
     (root / "var/log/journal").chmod(0o2755)
@@ -139,6 +150,7 @@ def main(build: Path, workload: Path) -> None:
     quieten(root)
     make_cluster(root)
     configure(root, workload)
+    make_certificate(root)
     forget_secrets(root)
     for service in SERVICES:
         inside(root, "systemctl", "enable", service)

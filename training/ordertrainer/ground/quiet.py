@@ -11,7 +11,18 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-SERVICES = ("ssh", "nginx", "redis-server", "postgresql", "dnsmasq", "drill-worker", "drill-network", "drill-peer", "chrony")
+SERVICES = (
+    "ssh",
+    "nginx",
+    "redis-server",
+    "postgresql",
+    "dnsmasq",
+    "drill-worker",
+    "drill-network",
+    "drill-peer",
+    "chrony",
+    "drill-report.timer",
+)
 
 MASKED = (
     "anacron.service",
