@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
 import msgspec
 import yaml
@@ -76,6 +76,7 @@ class FaultContract(Strict):
         needs: what the host must have, else the run is void.
         parameters: what else is drawn.
         of_target: what differs between targets: for each of them the same names, which may stand in braces like parameters.
+        breaks: what the guard of a real host must not hold against it: that is what the fault is for.
     """
 
     name: str
@@ -94,6 +95,7 @@ class FaultContract(Strict):
     needs: tuple[Text, ...] = ()
     parameters: dict[Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{0,30}$")], Choice | Between] = {}  # noqa: RUF012  frozen by msgspec
     of_target: dict[Text, dict[Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{0,30}$")], OwnValue]] = {}  # noqa: RUF012  as above
+    breaks: tuple[Literal["ssh", "grpc", "gateway", "dns"], ...] = ()
 
 
 def parse_contract(text: bytes, *, file: str, folder: str) -> FaultContract:

@@ -13,11 +13,13 @@ from typing import Annotated, Any, Final
 import msgspec
 from msgspec import Meta
 
+from orderd.domain.faults import EntityKind
 from ordertrainer.chaos.contract import PLACEHOLDER, Between, Choice, FaultContract
 from ordertrainer.chaos.errors import RequestError
 
 ID: Final = re.compile(r"[a-z][a-z0-9_]{0,63}-[0-9a-f]{8}")
 DIGITS: Final = 3
+RESOLVERS: Final = frozenset({"dnsmasq.service", "systemd-resolved.service", "unbound.service", "named.service"})
 
 
 class Experiment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -109,10 +111,25 @@ def variables(experiment: Experiment, contract: FaultContract, *, ttl_s: float) 
         "of_target": own,
         "ttl_s": ttl_s,
         "needs": list(contract.needs),
+        "about": {
+            "fault": contract.name,
+            "group": contract.group,
+            "target": experiment.target,
+            "parameters": experiment.parameters,
+            "breaks": sorted(breaks_of(contract, experiment.target)),
+        },
         "landed_within_s": contract.landed_within_s,
         "landed": _filled(msgspec.to_builtins(contract.landed), values),
         "revert": _filled(msgspec.to_builtins(contract.revert), values),
     }
+
+
+def breaks_of(contract: FaultContract, target: str) -> set[str]:
+    """Return what a fault breaks because it is meant to: what its contract says, and what follows from its target."""
+    broken = set(contract.breaks)
+    if contract.target is EntityKind.RESOLVER or contract.group == "dns" or target in RESOLVERS:
+        broken.add("dns")
+    return broken | ({"grpc"} if target.startswith("orderd") else set())
 
 
 def _filled(raw: Any, values: dict[str, Any]) -> Any:

@@ -8,6 +8,8 @@ library only, from /var/lib/orderd-chaos/EXPERIMENT, so that nothing of the inje
     change                 breaks the files that the revert's steps name, as they name it
     watch                  the witness: notes when the fault was first seen in full
     landed SECONDS         waits for the witness at most that long
+    stands                 tells whether the fault stands now, where that can be told
+    guard                  reverts at once when SSH, orderd, the gateway or DNS stops working
     revert                 undoes what is still the fault's doing, then removes every trace of the experiment
 """
 
@@ -18,8 +20,10 @@ import sys
 
 import arm
 import change
+import guard
 import launch
 import revert
+import stands
 import witness
 from failures import Refused, Void
 
@@ -29,6 +33,8 @@ COMMANDS = {
     "change": change.change,
     "watch": witness.watch,
     "landed": witness.landed,
+    "stands": stands.stands,
+    "guard": guard.guard,
     "revert": revert.revert,
 }
 EXIT_VOID = 3

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import time
 
+import guard
 import needs
 import records
 import sights
@@ -18,6 +19,7 @@ from failures import Refused
 from machine import boot_id, run, show
 
 KEYS = {"experiment", "ttl_s", "needs", "landed", "revert"}
+OPTIONAL = {"about"}
 TTL_S_MAX = 3600
 PYTHON = "/usr/bin/python3 -BEs"
 
@@ -40,7 +42,7 @@ def arm(text: str) -> dict:
     """Capture the baseline, then start the timer, the boot unit and the witness.
 
     Args:
-        text: the request as JSON, with exactly KEYS.
+        text: the request as JSON, with exactly KEYS; `about` says what its owner may want to know before he allows it.
 
     Raises:
         Void: the host lacks what the fault needs.
@@ -48,7 +50,8 @@ def arm(text: str) -> dict:
     """
     try:
         request = _checked(json.loads(text))
-        needs.check_consent()
+        about = request.get("about", {})
+        needs.check_consent(about and about | {"landed": request["landed"], "revert": request["revert"]})
         needs.check(request["needs"])
         baseline = _baseline(request)
         _start(request, baseline)
@@ -59,8 +62,8 @@ def arm(text: str) -> dict:
 
 
 def _checked(request: dict) -> dict:
-    if set(request) != KEYS:
-        raise Refused(f"request: keys {sorted(set(request) ^ KEYS)} are unknown or missing; allowed: {sorted(KEYS)}")
+    if set(request) - OPTIONAL != KEYS:
+        raise Refused(f"request: keys {sorted(set(request) - OPTIONAL ^ KEYS)} are unknown or missing; allowed: {sorted(KEYS)}")
     if request["experiment"] != records.EXPERIMENT:
         raise Refused(f"experiment = {request['experiment']!r}; allowed: the name of its directory {records.EXPERIMENT!r}")
     if not 0 < request["ttl_s"] <= TTL_S_MAX:
@@ -75,6 +78,8 @@ def _baseline(request: dict) -> dict:
         "monotonic_ns": time.monotonic_ns(),
         "revert": [{"step": step, "before": undo.capture(step)} for step in request["revert"]],
         "landed": [{"sight": sight, "before": sights.capture(sight)} for sight in request["landed"]],
+        # A disposable clone may be cut off from everything; a host that somebody lends may not.
+        "guard": guard.capture(request.get("about", {}).get("breaks", [])) if needs.CONSENT.exists() else {},
     }
 
 
@@ -89,6 +94,9 @@ def _start(request: dict, baseline: dict) -> None:
     lifetime = f"--property=RuntimeMaxSec={request['ttl_s']}"
     command = [*PYTHON.split(), str(records.HOME), "watch"]
     run("systemd-run", "--quiet", "--collect", f"--unit={records.WITNESS}", lifetime, *command)
+    if baseline["guard"]:
+        command = [*PYTHON.split(), str(records.HOME), "guard"]
+        run("systemd-run", "--quiet", "--collect", f"--unit={records.GUARD}", lifetime, *command)
     timer = show(f"{records.UNIT}.timer", "ActiveState", "Unit")
     if timer != {"ActiveState": "active", "Unit": f"{records.UNIT}.service"}:
         raise Refused(f"the timer that reverts in time does not run: {timer}")

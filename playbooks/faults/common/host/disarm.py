@@ -1,4 +1,4 @@
-"""Removes every trace of an experiment: timer, boot unit, witness, directory.
+"""Removes every trace of an experiment: timer, boot unit, witness, guard, directory.
 
 Touches: /var/lib/orderd-chaos, /etc/systemd/system, transient units. Doing it twice is harmless.
 """
@@ -14,7 +14,7 @@ import records
 
 def disarm() -> None:
     """Leave the host as if the experiment had never been, as far as its file systems let us."""
-    units = [f"{records.UNIT}.timer", f"{records.WITNESS}.service"]
+    units = [f"{records.UNIT}.timer", f"{records.WITNESS}.service", f"{records.GUARD}.service"]
     for verb in ("stop", "reset-failed"):
         subprocess.run(["systemctl", verb, *units], stdin=subprocess.DEVNULL, capture_output=True, check=False)
     for file in (records.BOOT_LINK, records.UNIT_FILE):

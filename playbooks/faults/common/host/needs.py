@@ -9,6 +9,7 @@ import os
 import subprocess
 from pathlib import Path
 
+import scope
 from failures import Refused, Void
 
 CONSENT = Path("/etc/orderd/chaos-allowed")
@@ -23,13 +24,18 @@ def container() -> str:
     return done.stdout.strip() or "none"
 
 
-def check_consent() -> None:
-    """Make sure that this host may be broken.
+def check_consent(about: dict | None = None) -> None:
+    """Make sure that this host may be broken, and in this way.
+
+    Args:
+        about: the experiment, see `scope`.
 
     Raises:
-        Refused: it is no disposable clone and its owner has not left the marker.
+        Refused: it is no disposable clone and its owner has not left the marker, or the marker does not allow this.
     """
-    if not CONSENT.exists() and container() != DISPOSABLE:
+    if CONSENT.exists():
+        scope.check(CONSENT, about or {})
+    elif container() != DISPOSABLE:
         raise Refused(f"this is no disposable host: its owner allows faults with `touch {CONSENT}`")
 
 

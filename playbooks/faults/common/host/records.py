@@ -17,6 +17,7 @@ LOCK = HOME / "lock"
 
 UNIT = f"orderd-chaos-{EXPERIMENT}"
 WITNESS = f"{UNIT}-witness"
+GUARD = f"{UNIT}-guard"
 UNIT_FILE = Path("/etc/systemd/system", f"{UNIT}.service")
 BOOT_LINK = Path("/etc/systemd/system/multi-user.target.wants", f"{UNIT}.service")
 
