@@ -1,5 +1,5 @@
 # Two commands: `make drill` breaks a disposable copy of this machine and lets orderd repair it; `make test` proves the project.
-# Options of the drill: FAULTS=a,b SEED=n KEEP=1; NO_APT=1 refuses to install Debian packages and lists them instead.
+# Options of the drill: BATTERY=name HOSTS=n MINUTES=n FAULTS=a,b SEED=n KEEP=1 RESUME=1; NO_APT=1 refuses to install Debian packages and lists them instead.
 SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
@@ -10,7 +10,9 @@ export GRPC_ENABLE_FORK_SUPPORT := 0
 .PHONY: drill test reliability bench bundle proto clean
 
 drill: $(VENV)/.drill ## break a disposable host, let orderd repair it, prove it
-	@$(BIN)/ordertrainer drill $(if $(FAULTS),--faults $(FAULTS)) $(if $(SEED),--seed $(SEED)) $(if $(KEEP),--keep)
+	@$(BIN)/ordertrainer drill $(if $(BATTERY),--battery $(BATTERY)) $(if $(HOSTS),--hosts $(HOSTS)) \
+	  $(if $(MINUTES),--minutes $(MINUTES)) $(if $(FAULTS),--faults $(FAULTS)) $(if $(SEED),--seed $(SEED)) $(if $(KEEP),--keep) \
+	  $(if $(RESUME),--resume)
 
 test: $(VENV)/.test ## everything: linters, types, unit, contract, integration, drill tests
 	@command -v dbus-daemon >/dev/null || [ -n "$(NO_APT)" ] || { echo 'installing the Debian package dbus-daemon'; apt-get install -y -qq dbus-daemon >/dev/null; }

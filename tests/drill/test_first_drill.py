@@ -131,7 +131,7 @@ def test_no_repair_outlives_its_end(inside):
 
 
 def test_interrupted_drill_leaves_nothing(tmp_path):
-    """Two Ctrl-C in the middle of a run: no mount, link, control group, process, file or traceback stays."""
+    """Two Ctrl-C in the middle of a run: no mount, link, control group, process or traceback stays; what was done does."""
     log = tmp_path / "log"
     with log.open("w") as stream:
         drill = subprocess.Popen(
@@ -151,6 +151,7 @@ def test_interrupted_drill_leaves_nothing(tmp_path):
     assert "Traceback" not in said
     assert "interrupted" in said
     assert residue(host_named_in(said)) == []
-    assert not (tmp_path / "out").exists()
+    kept = sorted(str(file.relative_to(tmp_path / "out")).partition("/")[2] for file in (tmp_path / "out").rglob("*.json"))
+    assert kept == ["items/00001.json", "plan.json"]
     me = re.escape(host_named_in(said))
     assert subprocess.run(["pgrep", "-f", me], capture_output=True, text=True, check=False).stdout == ""

@@ -1,9 +1,10 @@
 import pytest
+from msgspec import UNSET, json
 
 from ordertrainer.drill.result import VERSION, Diagnosis, Drill, Model, Run, Times, passed, point_latest, summary, write_drill
 
 
-def run(outcome, *, decoy=False, landed=True, touched=False, healthy=None, source="rules"):
+def run(outcome, *, decoy=False, landed=True, touched=False, healthy=None, source="rules", right_end=UNSET):
     said = Diagnosis(failure="service_down", entity="unit:nginx.service", probability=1.0, source=source)
     return Run(
         fault="service_kill",
@@ -18,6 +19,7 @@ def run(outcome, *, decoy=False, landed=True, touched=False, healthy=None, sourc
         reason="",
         touched_healthy=touched,
         residue=[],
+        right_end=right_end,
     )
 
 
@@ -80,3 +82,28 @@ def test_latest_points_to_the_newest_drill(tmp_path):
     assert (tmp_path / "latest").readlink().name == "20260101T000100Z"
     assert (tmp_path / "latest" / "drill.json").read_text().startswith("{")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["20260101T000000Z", "20260101T000100Z", "latest"]
+
+
+UNSEEN = run("not_seen", right_end="escalated")
+
+
+def test_a_person_called_where_only_a_person_can_help_is_a_pass():
+    """An escalation ends well where it is the right end, and so does a repair that was proved there."""
+    assert passed(drill(run("escalated", right_end="escalated")))
+    assert passed(drill(run("repaired", right_end="escalated")))
+    assert not passed(drill(run("failed", right_end="escalated")))
+
+
+def test_what_was_not_seen_counts_neither_way_and_is_told():
+    """Such a run neither fails a drill nor passes one, and the figures tell how many there were."""
+    assert passed(drill(REPAIRED, UNSEEN))
+    assert not passed(drill(UNSEEN))
+    assert summary([REPAIRED, UNSEEN]).counts.not_seen == 1
+
+
+def test_first_drill_has_no_key_it_did_not_have():
+    """Keys of several hosts, pairs and batteries are absent where there is nothing to say."""
+    written = json.decode(json.encode(drill(REPAIRED)))
+    assert not {"battery", "hosts"} & set(written)
+    assert not {"right_end", "host", "beside"} & set(written["runs"][0])
+    assert "not_seen" not in written["summary"]["counts"]

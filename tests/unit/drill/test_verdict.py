@@ -14,7 +14,7 @@ from orderd.domain.values import (
     Step,
 )
 from ordertrainer.drill.series import NS_PER_S
-from ordertrainer.drill.verdict import Evidence, judge, open_incidents
+from ordertrainer.drill.verdict import Evidence, about, judge, open_incidents
 
 TARGET = "unit:nginx.service"
 
@@ -165,3 +165,28 @@ def test_earlier_word_about_something_else_is_not_the_detection():
 def test_orderd_may_hear_of_it_before_the_last_good_answer_arrives():
     """A detection some milliseconds before the landing as probed counts as at once, not as a negative time."""
     assert judge(evidence(decisions=[decision(at_s=10.01)])).seconds.detected == 0.0
+
+
+def test_what_has_no_name_and_was_not_noticed_is_not_seen():
+    """A fault without a name that orderd did not notice is no failure of a known class, and no success either."""
+    run = judge(evidence(failure="unknown", curable=False, decisions=[]))
+    assert (run.outcome, run.landed, run.right_end) == ("not_seen", True, "escalated")
+    assert run.reason
+
+
+def test_a_known_failure_that_was_not_noticed_is_a_failure():
+    """Not noticing what has a name is never excused."""
+    assert judge(evidence(decisions=[])).outcome == "failed"
+
+
+def test_a_person_is_the_right_end_where_no_repair_is():
+    """What nobody can repair and a person was called for says that this was right; a curable one does not."""
+    called = decision(action=Action.ESCALATE, state=IncidentState.ESCALATED)
+    assert judge(evidence(curable=False, decisions=[called], healthy_ns=None)).right_end == "escalated"
+    assert not judge(evidence(decisions=[called], healthy_ns=None)).right_end
+
+
+def test_decisions_about_another_fault_are_not_this_ones():
+    """Of two faults at once each run hears only what was not about the other one."""
+    redis = decision(entity="unit:redis-server.service", n=2)
+    assert about([decision(), redis], ["unit:redis-server.service"]) == [decision()]

@@ -19,34 +19,59 @@ from ordertrainer.drill.result import passed
 
 EXIT_FAILED = 1
 EXIT_ERROR = 2
+HOSTS_MAX = 16
 
 
-def drill(
+def drill(  # noqa: PLR0917  typer makes an option of each
     faults: Annotated[str, typer.Option(help="Only these faults, separated by commas.", metavar="A,B")] = "",
     seed: Annotated[int, typer.Option(min=0, help="Targets and intensities are drawn from it.")] = 1,
-    keep: Annotated[bool, typer.Option("--keep", help="Leave the host up and say how to enter it.")] = False,
+    keep: Annotated[bool, typer.Option("--keep", help="Leave the hosts up and say how to enter them.")] = False,
     out: Annotated[Path, typer.Option(help="Where the results go.")] = Path("out/drill"),
+    battery: Annotated[str, typer.Option(help="first, smoke, standard, pairs, game-day, quiet or decoys.")] = "first",
+    hosts: Annotated[int, typer.Option(min=1, max=HOSTS_MAX, help="How many clones share the work.")] = 1,
+    inventory: Annotated[Path | None, typer.Option(help="Break the hosts of this inventory, not clones.", metavar="FILE")] = None,
+    minutes: Annotated[float | None, typer.Option(min=0.1, help="How long a battery of no fixed length takes.")] = None,
+    hours: Annotated[float | None, typer.Option(min=0.01, help="The same, in hours.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with a drill that was interrupted: the newest.")] = False,
+    resume_dir: Annotated[Path | None, typer.Option("--resume-from", help="The same, with this folder.", metavar="DIR")] = None,
+    from_incident: Annotated[
+        str, typer.Option(help="Cause an incident again: a file of `orderctl show ID --json`, or ID@JOURNAL.", metavar="FILE")
+    ] = "",
 ) -> None:
-    """Break a disposable copy of this machine on purpose, let orderd repair it, and measure all of it from outside.
+    """Break disposable copies of this machine on purpose, let orderd repair them, and measure all of it from outside.
 
-    Exit status 0 only when every fault that landed was repaired and verified and every decoy was left alone.
+    Exit status 0 only when every fault that landed was repaired and verified (or a person called, where only a person can
+    help) and every decoy was left alone. What orderd has no name for and did not notice is told apart and counts neither way.
     """
-    from ordertrainer.drill.drill import Plan, carry_out  # noqa: PLC0415  `--help` needs none of it
+    from ordertrainer.drill import incident  # noqa: PLC0415  `--help` needs none of it
+    from ordertrainer.drill.drill import Plan, carry_out  # noqa: PLC0415
 
-    plan = Plan(faults=_names(faults), seed=seed, keep=keep, out=out)
     console = progress.console()
     try:
+        plan = Plan(
+            faults=_names(faults),
+            seed=seed,
+            keep=keep,
+            out=out,
+            battery="from-incident" if from_incident else battery,
+            hosts=hosts,
+            inventory=inventory,
+            minutes=hours * 60 if hours is not None else minutes,
+            resume=resume or resume_dir is not None,
+            resume_dir=resume_dir,
+            items=incident.items(from_incident, seed) if from_incident else (),
+        )
         with interruptible(), progress.showing(console) as shown:
             finished = carry_out(plan, shown)
     except Interrupted as asked:
-        typer.echo("interrupted: the host is down, nothing was written", err=True)
+        typer.echo("interrupted: the hosts are down; `--resume` goes on with what is left", err=True)
         raise typer.Exit(int(asked.code or EXIT_ERROR)) from asked
     except OrderdError as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(EXIT_ERROR) from error
     progress.conclude(console, finished.drill, finished.files)
-    if finished.kept:
-        _say_how_to_enter(finished.kept)
+    for name in finished.kept:
+        _say_how_to_enter(name)
     if not passed(finished.drill):
         raise typer.Exit(EXIT_FAILED)
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
-from ordertrainer.drill.result import Drill, Run
+from ordertrainer.drill.result import Drill, Run, ended_well
 from ordertrainer.drill.scales import Root
 from ordertrainer.drill.words import fault_words, seconds_words, summary_words, target_words
 
@@ -74,7 +74,7 @@ def picture(drill: Drill, style: str) -> str:
 
 def _picture_row(run: Run, scale: Root, y: float) -> list[str]:
     healthy = run.outcome.replace("_", " ") if run.outcome != "repaired" else seconds_words(run.seconds.healthy)
-    kind = "good" if run.outcome in {"repaired", "left_alone"} else "bad"
+    kind = "good" if ended_well(run) else "bad"
     on = f'<tspan class="on"> {escape(target_words(run.target))}</tspan>'
     return [
         f'<text class="what" x="{LEFT - 26}" y="{y + 5}" text-anchor="end">{escape(fault_words(run.fault))}{on}</text>',

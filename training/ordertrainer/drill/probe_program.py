@@ -2,7 +2,8 @@
 
 Touches: the network namespace it was started in, files under the host's root, cgroup files; standard output.
 Standard library only and no import of orderd: what it says must not depend on what it judges. It runs with `python -S -E -u`
-inside the host's network namespace, outside its mount and pid namespaces, and ends when its standard input does.
+inside the host's network namespace, outside its mount and pid namespaces, and ends when its standard input does. On hosts that
+are no clones of this machine it runs on the host, over SSH, with `/` as their root.
 
 Every check has a thread and at most one probe under way, so a service that hangs cannot hold up the measurement of another.
 One line is one probe: {"c": check, "s": start, "e": end, "ok": bool, "v": number or null, "w": why not}; times are
@@ -312,9 +313,11 @@ def start_all(config: dict[str, str]) -> None:
     start("queue", PERIOD_S, Queue(root))
     start("dns", PERIOD_S, Dns(root))
     start("mount:/srv/data", PERIOD_S, mount_use(os.path.join(root, "srv/data")))
-    start("host:disk", SLOW_PERIOD_S, disk_writes(os.path.join(root, "srv/data")))
-    start("host:cpu", SLOW_PERIOD_S, group_cpu(config["cpu"]))
-    start("host:memory", SLOW_PERIOD_S, group_memory(config["memory"]))
+    if os.path.isdir(os.path.join(root, "srv/data")):
+        start("host:disk", SLOW_PERIOD_S, disk_writes(os.path.join(root, "srv/data")))
+    if "cpu" in config:
+        start("host:cpu", SLOW_PERIOD_S, group_cpu(config["cpu"]))
+        start("host:memory", SLOW_PERIOD_S, group_memory(config["memory"]))
 
 
 def main() -> None:

@@ -1,13 +1,16 @@
 """The driver's side of the prober: starts it in the host's network namespace and keeps what it saw.
 
-Touches: nsenter and the prober program.
+Touches: nsenter and the prober program. On a host that is not a clone of this machine nobody can enter a namespace: there the
+same program runs on the host itself, over SSH, beside orderd and without a word from it.
 """
 
 from __future__ import annotations
 
+import base64
 import sys
 import threading
-from collections.abc import Iterable
+import zlib
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -17,6 +20,7 @@ from ordertrainer.drill.series import Probe, Series
 from ordertrainer.ground import DisposableHost
 
 PROGRAM = Path(__file__).with_name("probe_program.py")
+LOADER = "import base64, sys, zlib; exec(zlib.decompress(base64.b64decode(sys.argv[1])))"
 CPU_FILES = (("cpuacct", "cpuacct.usage"), ("cpu", "cpu.stat"))
 MEMORY_FILES = (("memory", "memory.usage_in_bytes"), ("memory", "memory.current"))
 
@@ -25,11 +29,26 @@ class Prober:
     """What an observer outside orderd knows about a host, as one `Series` a check."""
 
     def __init__(self, host: DisposableHost) -> None:
+        enter = ["nsenter", "--target", str(host.init_pid), "--net"]
+        config = {"root": str(host.proc_root), "cpu": _group_file(host, CPU_FILES), "memory": _group_file(host, MEMORY_FILES)}
+        self._start([*enter, sys.executable, "-S", "-E", "-u", str(PROGRAM)], config)
+
+    @classmethod
+    def over(cls, shell: Callable[[Sequence[str]], list[str]]) -> Self:
+        """Start the program on a host that is reached over a shell.
+
+        Args:
+            shell: turns a command of the host into one of this machine.
+        """
+        self = cls.__new__(cls)
+        text = base64.b64encode(zlib.compress(PROGRAM.read_bytes())).decode()
+        self._start(shell(["/usr/bin/python3", "-S", "-E", "-u", "-c", LOADER, text]), {"root": "/"})
+        return self
+
+    def _start(self, argv: Sequence[str], config: dict[str, str]) -> None:
         self._lock = threading.Lock()
         self._series: dict[str, list[Probe]] = {}
-        enter = ["nsenter", "--target", str(host.init_pid), "--net"]
-        self._program = Instrument("prober", [*enter, sys.executable, "-S", "-E", "-u", str(PROGRAM)], self._take)
-        config = {"root": str(host.proc_root), "cpu": _group_file(host, CPU_FILES), "memory": _group_file(host, MEMORY_FILES)}
+        self._program = Instrument("prober", argv, self._take)
         self._program.order(config)
 
     def __enter__(self) -> Self:

@@ -6,9 +6,11 @@ Touches: the terminal.
 from __future__ import annotations
 
 import signal
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -24,88 +26,132 @@ from ordertrainer.drill.words import fault_words, summary_words, target_words
 
 PLAIN_WIDTH: Final = 170
 WIDTH_FOR_STEPS, WIDTH_FOR_REPAIRS, WIDTH_FOR_TARGETS = 158, 126, 92
-STYLES: Final = {"repaired": "green", "left_alone": "cyan", "escalated": "yellow", "failed": "bold red", "void": "dim"}
+TABLE_ROWS_MIN: Final = 5
+STYLES: Final = {
+    "repaired": "green",
+    "left_alone": "cyan",
+    "escalated": "yellow",
+    "failed": "bold red",
+    "void": "dim",
+    "not_seen": "magenta",
+}
 
 
 class Progress(Protocol):
-    """Somebody who wants to know how a drill is getting on."""
+    """Somebody who wants to know how a drill is getting on; hosts tell from threads of their own."""
 
     def step(self, text: str) -> None:
         """Hear that a step of the preparation or the clean-up begins."""
 
-    def run_begins(self, number: int, total: int, fault: str) -> None:
-        """Hear that a run begins."""
+    def begins(self, text: str, host: str) -> None:
+        """Hear that a host is being made ready."""
 
-    def phase(self, text: str) -> None:
-        """Hear that a phase of the run begins."""
+    def run_begins(self, number: int, total: int | None, fault: str, host: str) -> None:
+        """Hear that a host begins an item of the plan; `total` is None for a plan without an end."""
 
-    def run_ends(self, run: Run) -> None:
-        """Hear what came of it."""
+    def phase(self, text: str, host: str) -> None:
+        """Hear that a phase of what the host is at begins."""
+
+    def run_ends(self, run: Run, host: str) -> None:
+        """Hear what came of a run."""
 
 
 class Lines:
-    """Plain lines: one a step, one a run."""
+    """Plain lines: one a step, one a run; with the host's name where there are several."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        self._at = ""
+        self._at: dict[str, str] = {}
+        self._hosts: set[str] = set()
 
     def step(self, text: str) -> None:
         """Print the step."""
         self._console.print(text, highlight=False, markup=False)
 
-    def run_begins(self, number: int, total: int, fault: str) -> None:
-        """Remember where the drill is."""
-        self._at = f"[{number}/{total}] {fault_words(fault)}"
+    def begins(self, text: str, host: str) -> None:
+        """Print that the host is being made ready."""
+        self._hosts.add(host)
+        self.step(f"{host}: {text}")
 
-    def phase(self, text: str) -> None:
+    def run_begins(self, number: int, total: int | None, fault: str, host: str) -> None:  # noqa: ARG002  its end says which
+        """Remember where the host is."""
+        self._at[host] = f"[{number}/{total or '?'}] "
+
+    def phase(self, text: str, host: str) -> None:
         """Say nothing: a log wants results."""
 
-    def run_ends(self, run: Run) -> None:
+    def run_ends(self, run: Run, host: str) -> None:
         """Print the result of the run."""
         healthy = f", healthy after {run.seconds.healthy:.2f} s" if run.outcome == "repaired" and run.seconds.healthy else ""
         why = f": {run.reason}" if run.reason else ""
-        line = f"{self._at}: {target_words(run.target)}: {run.outcome.replace('_', ' ')}{healthy}{why}"
+        where = f"{host}: " if len(self._hosts) > 1 else ""
+        line = f"{self._at[host]}{where}{fault_words(run.fault)}: {target_words(run.target)}: "
+        line += f"{run.outcome.replace('_', ' ')}{healthy}{why}"
         self._console.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
+@dataclass(slots=True)
+class _Row:
+    """What one host is at, and since when."""
+
+    where: str = ""
+    text: str = ""
+    since: float = field(default_factory=time.monotonic)
+    spinner: Spinner = field(default_factory=lambda: Spinner("dots", ""))
+
+    def show(self, text: str) -> None:
+        """Begin something else."""
+        self.text, self.since = text, time.monotonic()
+
+    def drawn(self, name: str) -> Spinner:
+        """Return the row as it is now."""
+        elapsed = f"  {time.monotonic() - self.since:.0f} s"
+        self.spinner.update(text=Text.assemble((name, "cyan"), (self.where, "bold"), self.text, (elapsed, "dim")))
+        return self.spinner
+
+
 class Screen:
-    """A live table of what is done, and below it what is happening now, for how long."""
+    """A live table of what is done, and below it a row a host with what it is at, for how long."""
 
     def __init__(self, live: Live) -> None:
         self._live = live
         self._runs: list[Run] = []
-        self._where = ""
-        self._now = Spinner("dots", "")
-        self._since = time.monotonic()
+        self._done = 0
+        self._own = _Row()
+        self._rows: dict[str, _Row] = {}
+        self._turn = threading.Lock()
 
     def step(self, text: str) -> None:
         """Show the step."""
-        self._where = ""
-        self._show(text)
+        with self._turn:
+            self._own.show(text)
 
-    def run_begins(self, number: int, total: int, fault: str) -> None:
-        """Show the run."""
-        self._where = f"{number}/{total}  {fault_words(fault)}  "
+    def begins(self, text: str, host: str) -> None:
+        """Give the host a row."""
+        self.phase(text, host)
 
-    def phase(self, text: str) -> None:
+    def run_begins(self, number: int, total: int | None, fault: str, host: str) -> None:
+        """Show what the host begins."""
+        with self._turn:
+            self._rows.setdefault(host, _Row()).where = f"{number}/{total or '?'}  {fault_words(fault)}  "
+
+    def phase(self, text: str, host: str) -> None:
         """Show the phase."""
-        self._show(text)
+        with self._turn:
+            self._rows.setdefault(host, _Row()).show(text)
 
-    def run_ends(self, run: Run) -> None:
+    def run_ends(self, run: Run, host: str) -> None:
         """Add the run to the table."""
-        self._runs.append(run)
-        self._show("")
+        with self._turn:
+            self._runs.append(run)
+            self._rows[host].where = ""
+            self._rows[host].show("")
 
     def __rich__(self) -> Group:
-        elapsed = f"  {time.monotonic() - self._since:.0f} s"
-        self._now.update(text=Text.assemble((self._where, "bold"), self._text, (elapsed, "dim")))
-        return Group(table(self._runs, self._live.console.width), self._now) if self._runs else Group(self._now)
-
-    _text = ""
-
-    def _show(self, text: str) -> None:
-        self._text, self._since = text, time.monotonic()
+        with self._turn:
+            rows, shown = dict(self._rows), self._runs[-max(TABLE_ROWS_MIN, self._live.console.height - len(self._rows) - 4) :]
+            lines = [row.drawn(f"{host}  " if len(rows) > 1 else "") for host, row in rows.items()]
+        return Group(*([table(shown, self._live.console.width)] if shown else []), *(lines or [self._own.drawn("")]))
 
 
 @contextmanager
@@ -161,7 +207,7 @@ def _cells(run: Run) -> dict[str, Text]:
         "healthy": run.seconds.healthy,
     }
     return {
-        "fault": Text(fault_words(run.fault) + (" (decoy)" if run.decoy else "")),
+        "fault": Text(fault_words(run.fault) + (" (decoy)" if run.decoy and run.fault != "quiet" else "")),
         "target": Text(target_words(run.target)),
         "outcome": outcome,
         "orderd said": Text(said),

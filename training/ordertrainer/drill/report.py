@@ -12,7 +12,7 @@ from string import Template
 
 from ordertrainer.drill import overview
 from ordertrainer.drill.details import Details, RunDetails, Said
-from ordertrainer.drill.result import Diagnosis, Drill, Run, passed
+from ordertrainer.drill.result import Diagnosis, Drill, Run, ended_well, passed
 from ordertrainer.drill.scales import Root
 from ordertrainer.drill.timeline import timeline
 from ordertrainer.drill.words import fault_words, number, seconds_words, target_words
@@ -54,7 +54,7 @@ def overview_file(drill: Drill) -> str:
 
 
 def _faults(drill: Drill) -> list[Run]:
-    return [run for run in drill.runs if run.landed and not run.decoy]
+    return [run for run in drill.runs if run.landed and not run.decoy and run.outcome != "not_seen"]
 
 
 def _decoys(drill: Drill) -> list[Run]:
@@ -62,21 +62,29 @@ def _decoys(drill: Drill) -> list[Run]:
 
 
 def _good(runs: Sequence[Run]) -> int:
-    return sum(run.outcome in {"repaired", "left_alone"} for run in runs)
+    return sum(ended_well(run) for run in runs)
+
+
+def _end_words(faults: Sequence[Run]) -> str:
+    """Return what became of the faults that ended well."""
+    handed = any(run.outcome == "escalated" and ended_well(run) for run in faults)
+    return "repaired or in a person's hands" if handed else "repaired"
 
 
 def _plain_headline(drill: Drill) -> str:
     faults = _faults(drill)
-    return f"{_good(faults)} of {number(len(faults), 'fault')} repaired"
+    return f"{_good(faults)} of {number(len(faults), 'fault')} {_end_words(faults)}"
 
 
 def _headline(drill: Drill) -> str:
     faults, decoys = _faults(drill), _decoys(drill)
     parts = []
     if faults:
-        parts.append(f"{number(len(faults), 'fault')}, <em>{_all_or(_good(faults), len(faults))}repaired.</em>")
+        parts.append(f"{number(len(faults), 'fault')}, <em>{_all_or(_good(faults), len(faults))}{_end_words(faults)}.</em>")
     if decoys:
         parts.append(f'<span class="dim">{number(len(decoys), "decoy")}, {_all_or(_good(decoys), len(decoys))}left alone.</span>')
+    if drill.summary.counts.not_seen:
+        parts.append(f'<span class="dim">{drill.summary.counts.not_seen} not seen.</span>')
     return " ".join(parts) or "<em>Nothing landed.</em>"
 
 
@@ -126,15 +134,20 @@ def _badge(run: Run) -> str:
 def _row(n: int, run: Run, seen: RunDetails, scale: Root) -> str:
     said = run.diagnosis
     diagnosis = f"{escape(said.failure.replace('_', ' '))}<small>{_source(said)}</small>" if said else "&ndash;"
-    name = fault_words(run.fault) + (
-        "<small>decoy: looks broken, is not</small>" if run.decoy else f"<small>{escape(_target(run, seen))}</small>"
-    )
+    what = "decoy: looks broken, is not" if run.decoy else escape(_target(run, seen))
+    name = fault_words(run.fault) + f"<small>{what}{_where(run)}</small>"
     healthy = seconds_words(run.seconds.healthy) if run.outcome == "repaired" else "&ndash;"
     repair = escape(run.repair.name.replace("_", " ")) if run.repair else "nothing" if run.decoy and run.landed else "&ndash;"
     return (
         f'<tr><td><a href="#run-{n}">{name}</a></td><td>{_badge(run)}</td><td>{diagnosis}</td><td class="wrap">{repair}</td>'
         f'<td class="plot">{overview.cell(run, scale)}</td><td class="num">{healthy}</td></tr>'
     )
+
+
+def _where(run: Run) -> str:
+    """Return on which host and beside which other fault, where there are several."""
+    host = f" on {escape(run.host)}" if run.host else ""
+    return host + (f", together with {escape(', '.join(map(fault_words, run.beside)))}" if run.beside else "")
 
 
 def _target(run: Run, seen: RunDetails) -> str:
@@ -154,7 +167,7 @@ def _card(n: int, run: Run, seen: RunDetails) -> str:
     alarms = [f"touched: {name}" for name in seen.touched] + [f"left on the host: {thing}" for thing in run.residue]
     return (
         f'<article class="card" id="run-{n}"><header><h3>{escape(title)}</h3>{_badge(run)}{big}</header>'
-        f'<p class="what">{escape(seen.summary)}{hard}</p><p>{_story(run, seen)}</p>'
+        f'<p class="what">{escape(seen.summary)}{hard}{_where(run)}</p><p>{_story(run, seen)}</p>'
         + "".join(f'<p class="alarm">{escape(alarm)}</p>' for alarm in alarms)
         + (timeline(run, seen) if run.landed else "")
         + "".join(_said(said) for said in seen.said)
@@ -218,6 +231,8 @@ def _facts(drill: Drill, seen: Details) -> str:
         "Machine": seen.machine,
         "Host": f"{drill.host}, booted in {seen.boot_s:.1f} s, orderd {seen.orderd} installed in {seen.install_s:.0f} s",
         "Order model": model,
-        "Seed": f"{drill.seed} (make drill SEED={drill.seed} breaks the same things again)",
+        "Seed": f"{drill.seed} (the same battery with this seed breaks the same things again)"
+        if drill.battery
+        else f"{drill.seed} (make drill SEED={drill.seed} breaks the same things again)",
     }
     return "".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in facts.items())

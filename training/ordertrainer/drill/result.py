@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import msgspec
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
 VERSION = 1
 
 Ratio = Annotated[float, Meta(ge=0.0, le=1.0)]
-Outcome = Literal["repaired", "left_alone", "escalated", "failed", "void"]
+Outcome = Literal["repaired", "left_alone", "escalated", "failed", "void", "not_seen"]
 Seconds = Annotated[
     float | None, Meta(description="Seconds from the landing of the fault, or of the decoy; null when it did not happen.")
 ]
@@ -84,6 +84,12 @@ class Run(Shape, frozen=True):
     reason: Annotated[str, Meta(description="Why a run is void or failed, one sentence; empty otherwise.")]
     touched_healthy: Annotated[bool, Meta(description="Something that was not broken was repaired, restarted or stopped.")]
     residue: Annotated[list[str], Meta(description="What was left on the host after repair and revert; empty when nothing was.")]
+    right_end: Annotated[
+        Literal["escalated"] | UnsetType,
+        Meta(description="The right outcome where it is neither repaired nor left_alone: only a person can help."),
+    ] = UNSET
+    host: Annotated[str | UnsetType, Meta(description="Where, when the drill had several hosts.")] = UNSET
+    beside: Annotated[list[str] | UnsetType, Meta(description="Faults that were injected together with it.")] = UNSET
 
 
 class Spread(Shape, frozen=True):
@@ -103,7 +109,7 @@ class Spreads(Shape, frozen=True):
 
 
 class Counts(Shape, frozen=True):
-    """How many runs ended how; the five outcomes add up to `runs`."""
+    """How many runs ended how; the outcomes add up to `runs`."""
 
     runs: int
     repaired: int
@@ -115,6 +121,10 @@ class Counts(Shape, frozen=True):
     by_model: Annotated[int, Meta(description="Runs whose diagnosis was the order model's.")]
     by_rules: Annotated[int, Meta(description="Runs whose diagnosis was the rules'.")]
     touched_healthy: int
+    not_seen: Annotated[
+        int | UnsetType,
+        Meta(description="Runs whose fault landed, has no name orderd knows, and was not noticed: no success. Absent: none."),
+    ] = UNSET
 
 
 class Summary(Shape, frozen=True):
@@ -133,15 +143,28 @@ class Drill(Shape, frozen=True):
     model: Model
     runs: list[Run]
     summary: Summary
+    battery: Annotated[str | UnsetType, Meta(description="Its name; absent for the first one.")] = UNSET
+    hosts: Annotated[list[str] | UnsetType, Meta(description="Of a drill on several hosts.")] = UNSET
+
+
+def ended_well(run: Run) -> bool:
+    """Tell whether a run ended as it should: repaired, a decoy left alone, or a person called where only a person can help.
+
+    A repair that was proved is right where a person was expected, too.
+    """
+    if run.outcome == "repaired":
+        return not run.decoy
+    return run.outcome == ("left_alone" if run.decoy else run.right_end)
 
 
 def passed(drill: Drill) -> bool:
-    """Tell whether every landed fault was repaired, every landed decoy left alone, and nothing healthy touched.
+    """Tell whether every run that landed ended well, and nothing healthy was touched.
 
-    A drill in which nothing landed proves nothing, so it does not pass.
+    A drill in which nothing landed proves nothing, so it does not pass. Nor does it by what orderd did not see: such runs count
+    neither for nor against it, and are told apart.
     """
-    landed = [run for run in drill.runs if run.landed]
-    good = all(run.outcome == ("left_alone" if run.decoy else "repaired") and not run.touched_healthy for run in landed)
+    landed = [run for run in drill.runs if run.landed and run.outcome != "not_seen"]
+    good = all(ended_well(run) and not run.touched_healthy for run in landed)
     return bool(landed) and good and all(run.outcome == "void" for run in drill.runs if not run.landed)
 
 
@@ -160,6 +183,7 @@ def summary(runs: Sequence[Run]) -> Summary:
         by_model=sources.count("model"),
         by_rules=sources.count("rules"),
         touched_healthy=sum(run.touched_healthy for run in runs),
+        not_seen=outcomes.count("not_seen") or UNSET,
     )
     return Summary(counts=counts, seconds=Spreads(**{step: _spread(runs, step) for step in Times.__struct_fields__}))
 

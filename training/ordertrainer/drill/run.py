@@ -1,87 +1,75 @@
-"""One run of a drill: steady, inject, watch it being repaired, revert, compare.
+"""One item of a drill: steady, inject, watch it being repaired, revert, compare.
 
-Touches: one disposable host, through the injector, the prober, the watcher and the inventory program.
+Touches: one host, through the injector, the prober, the watcher and the inventory program.
 
-Everything is judged on moments the prober saw. What was healthy is fixed before the revert begins, so that a revert never
-passes for a repair.
+Everything is judged on moments that somebody outside orderd saw: the prober, or, where a prober of services can see nothing, the
+witness on the host. What was healthy is fixed before the revert begins, so that a revert never passes for a repair.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from msgspec import UNSET, structs
+
 from orderd.domain.faults import EntityKind
-from ordertrainer.chaos import ChaosError, Experiment, FaultContract, Injector, PlaybookError, Void
+from ordertrainer.chaos import ChaosError, Experiment, FaultContract, PlaybookError, Void
 from ordertrainer.drill import details, snapshot
+from ordertrainer.drill.battery import Item
+from ordertrainer.drill.bench import Bench
 from ordertrainer.drill.details import RunDetails
-from ordertrainer.drill.prober import Prober
 from ordertrainer.drill.result import Intensity, Run
 from ordertrainer.drill.series import NS_PER_S
-from ordertrainer.drill.symptoms import LABELS, Symptom, symptom_of
-from ordertrainer.drill.verdict import Evidence, judge, open_incidents
-from ordertrainer.drill.watcher import Heard, Watcher
-from ordertrainer.ground import DisposableHost
+from ordertrainer.drill.symptoms import LABELS, StillThere, Symptom, Unseen, symptom_of
+from ordertrainer.drill.verdict import Evidence, about, judge, open_incidents
+from ordertrainer.drill.watcher import Heard
 
 POLL_S: Final = 0.05
 STEADY_S: Final = 1.0
 STEADY_TIMEOUT_S: Final = 20.0
 HOLD_S: Final = 2.0
 LAND_MARGIN_S: Final = 3.0
+ASK_PERIOD_S: Final = 1.0
 HEAL_TIMEOUT_S: Final = 40.0
 SILENCE_TIMEOUT_S: Final = 12.0
 DECOY_TIMEOUT_S: Final = 25.0
 DECOY_SETTLE_S: Final = 1.5
 RESIDUE_PATIENCE_S: Final = 1.0
 BEFORE_NS: Final = NS_PER_S * 3 // 2
+QUIET: Final = "quiet"
+QUIET_TARGET: Final = f"{EntityKind.HOST}:system"
 
-ALL_CHECKS: Final = tuple(LABELS)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Bench:
-    """What a run works with; `watcher` is None where orderd is not installed, and then nothing is ever repaired."""
-
-    host: DisposableHost
-    prober: Prober
-    watcher: Watcher | None
-    injector: Injector
-
-    def heard(self, since_ns: int) -> list[Heard]:
-        """Return what orderd decided since a moment."""
-        return self.watcher.decisions(since_ns) if self.watcher else []
-
-    def check(self) -> None:
-        """Do nothing while the instruments work.
-
-        Raises:
-            InstrumentLostError: one has ended.
-        """
-        self.prober.check()
-        if self.watcher:
-            self.watcher.check()
+Say = Callable[[str], None]
+Found = list[tuple[Run, RunDetails]]
 
 
 @dataclass(slots=True, kw_only=True)
 class Course:
-    """How far a run has come; times are CLOCK_MONOTONIC in nanoseconds."""
+    """How far one experiment has come; times are the host's CLOCK_MONOTONIC in nanoseconds."""
 
     experiment: Experiment
     contract: FaultContract
     symptom: Symptom
     target: str
-    began_ns: int = field(default_factory=time.monotonic_ns)
+    began_ns: int
     void: str = ""
     landed_ns: int | None = None
     healthy_ns: int | None = None
     ended_ns: int = 0
+    others: list[Course] = field(default_factory=list)
 
     @property
     def process(self) -> str:
         """Return the name of the process the fault starts, empty when it starts none."""
         return process_of(self.experiment, self.contract)
+
+    @property
+    def beside(self) -> list[str]:
+        """Return what else was broken at the same time, ``kind:key``."""
+        return [other.target for other in self.others]
 
 
 def process_of(experiment: Experiment, contract: FaultContract) -> str:
@@ -89,39 +77,75 @@ def process_of(experiment: Experiment, contract: FaultContract) -> str:
     return str(experiment.parameters.get("name", "")) if contract.target is EntityKind.PROCESS else ""
 
 
-def run_one(bench: Bench, experiment: Experiment, contract: FaultContract, say: Callable[[str], None]) -> tuple[Run, RunDetails]:
-    """Carry out one experiment and return what came of it.
+def run_item(bench: Bench, item: Item, contracts: Sequence[FaultContract], say: Say) -> Found:
+    """Carry out one item and return what came of each of its faults; of a quiet stretch, what came of that.
 
     Args:
         bench: the host and the instruments.
-        experiment: what to do to it.
-        contract: of the experiment's fault.
+        item: what to do.
+        contracts: of its experiments, in their order.
         say: is called with a few words as each phase begins.
 
     Raises:
         InstrumentLostError: the prober or the watcher ended; nothing can be measured any more.
         GroundError: the host is gone.
+        Stopped: somebody asked the drill to end.
     """
+    if item.calm_s:
+        say(f"calm for {item.calm_s:.0f} s")
+        bench.pause(item.calm_s)
+    if not item.experiments:
+        return [_quiet(bench, item.quiet_s, say)]
+    courses = [_course(bench, *each) for each in zip(item.experiments, contracts, strict=True)]
+    for course in courses:
+        course.others = [other for other in courses if other is not course]
+    bench.prober.forget_before(courses[0].began_ns - 2 * NS_PER_S)
+    say("waiting for a steady state")
+    if not _steady(bench):
+        for course in courses:
+            course.void = f"the host was not healthy before anything was broken: {_complaints(bench)}"
+        return [_concluded(bench, course, [], []) for course in courses]
+    before = snapshot.take(bench.host)
+    _under_way(bench, courses, item.gap_s, say)
+    say("reverting")
+    for course in reversed(courses):
+        _revert(bench, course)
+    after = _settled(bench, before)
+    broken = {unit for course in courses for unit in _broken_units(course)}
+    touched, residue = snapshot.touched(before, after, broken), snapshot.residue(before, after)
+    return [_concluded(bench, course, touched, residue) for course in courses]
+
+
+def _under_way(bench: Bench, courses: Sequence[Course], gap_s: float, say: Say) -> None:
+    """Break the host and watch what becomes of it; on somebody else's host, an interruption takes everything back."""
+    try:
+        for course in courses:
+            if course is not courses[0]:
+                bench.pause(gap_s)
+            _break(bench, course, say)
+        _observe(bench, courses, say)
+    except BaseException:
+        if not bench.disposable:
+            for course in reversed(courses):
+                _revert(bench, course)
+        raise
+
+
+def _course(bench: Bench, experiment: Experiment, contract: FaultContract) -> Course:
     process = process_of(experiment, contract)
-    course = Course(
+    return Course(
         experiment=experiment,
         contract=contract,
         symptom=symptom_of(experiment.fault, contract.target, experiment.target, process),
         target=str(contract.target) if process else f"{contract.target}:{experiment.target}",
+        began_ns=bench.now_ns(),
     )
-    bench.prober.forget_before(course.began_ns - 2 * NS_PER_S)
-    say("waiting for a steady state")
-    if not _steady(bench):
-        course.void = f"the host was not healthy before anything was broken: {_complaints(bench)}"
-        return _concluded(bench, course, [], [])
-    before = snapshot.take(bench.host)
-    _break(bench, course, say)
-    _observe(bench, course, say)
-    say("reverting")
-    _revert(bench, course)
-    after = _settled(bench, before)
-    touched = snapshot.touched(before, after, {experiment.target} if contract.target is EntityKind.UNIT else set())
-    return _concluded(bench, course, touched, snapshot.residue(before, after))
+
+
+def _broken_units(course: Course) -> set[str]:
+    """Return the units the fault itself may stop or restart: its target, and what its revert starts again."""
+    reverted = {str(getattr(step, "unit", "")).replace("{target}", course.experiment.target) for step in course.contract.revert}
+    return reverted | ({course.experiment.target} if course.contract.target is EntityKind.UNIT else set())
 
 
 def _steady(bench: Bench) -> bool:
@@ -129,27 +153,27 @@ def _steady(bench: Bench) -> bool:
     deadline = time.monotonic() + STEADY_TIMEOUT_S
     while time.monotonic() < deadline:
         bench.check()
-        recent = time.monotonic_ns() - int((STEADY_S + 3 * POLL_S) * NS_PER_S)
-        if bench.prober.all_held(ALL_CHECKS, recent, STEADY_S) and not open_incidents([h.record for h in bench.heard(0)]):
+        recent = bench.now_ns() - int((STEADY_S + 3 * POLL_S) * NS_PER_S)
+        if bench.prober.all_held(bench.checks, recent, STEADY_S) and not open_incidents([h.record for h in bench.heard(0)]):
             return True
         time.sleep(POLL_S)
-    return bench.prober.all_held(ALL_CHECKS, time.monotonic_ns() - 2 * NS_PER_S, STEADY_S)
+    return bench.prober.all_held(bench.checks, bench.now_ns() - 2 * NS_PER_S, STEADY_S)
 
 
 def _complaints(bench: Bench) -> str:
-    seen = {check: bench.prober.series(check).last for check in ALL_CHECKS}
+    seen = {check: bench.prober.series(check).last for check in bench.checks}
     return "; ".join(f"{check}: {probe.why}" for check, probe in seen.items() if probe and not probe.ok) or "it flickers"
 
 
-def _break(bench: Bench, course: Course, say: Callable[[str], None]) -> None:
+def _break(bench: Bench, course: Course, say: Say) -> None:
     """Inject the fault and wait until somebody outside orderd has seen it land."""
     say("injecting")
     if course.process:
         bench.prober.expect(course.process)
-    course.began_ns = time.monotonic_ns()
+    course.began_ns = bench.now_ns()
     try:
         injected = bench.injector.inject(course.experiment)
-        course.target = injected.entity if course.process else course.target
+        course.target = injected.entity
     except Void as reason:
         course.void = str(reason)
     except ChaosError as error:
@@ -158,41 +182,56 @@ def _break(bench: Bench, course: Course, say: Callable[[str], None]) -> None:
         return
     say("waiting for it to land")
     deadline = time.monotonic() + course.contract.landed_within_s + LAND_MARGIN_S
-    while course.landed_ns is None and time.monotonic() < deadline:
+    blind, asked_s = isinstance(course.symptom, Unseen), time.monotonic()
+    while course.landed_ns is None and time.monotonic() < deadline and not blind:
         bench.check()
         course.landed_ns = course.symptom.landed(bench.prober, course.began_ns)
         time.sleep(POLL_S)
+        if time.monotonic() - asked_s > ASK_PERIOD_S:
+            asked_s = time.monotonic()
+            if bench.witnessed(course.experiment):  # what the prober has not noticed soon after, it will not notice
+                deadline = min(deadline, asked_s + LAND_MARGIN_S)
     if course.landed_ns is None:
-        course.landed_ns = _witnessed(bench, course)
+        _ask_witness(bench, course)
 
 
-def _witnessed(bench: Bench, course: Course) -> int | None:
-    """Ask the witness on the host, who watches for what a prober of services may not notice."""
+def _ask_witness(bench: Bench, course: Course) -> None:
+    """Ask the witness on the host, who watches for what a prober of services may not notice, and go by its word from then on."""
     try:
         landing = bench.injector.landing(course.experiment)
     except PlaybookError:
-        return None
-    return landing.monotonic_ns if landing.seen else None
+        return
+    if landing.seen:
+        course.landed_ns = landing.monotonic_ns
+        course.symptom = StillThere(before=course.symptom, stands=lambda: bench.stands(course.experiment), now_ns=bench.now_ns)
 
 
-def _observe(bench: Bench, course: Course, say: Callable[[str], None]) -> None:
+def _observe(bench: Bench, courses: Sequence[Course], say: Say) -> None:
     """Watch until it is over: healthy and quiet, in a person's hands, or out of time."""
-    if course.landed_ns is not None and not course.void:
-        say("landed; a decoy: hands off" if course.contract.decoy else "landed; orderd's turn")
-        while not _over(bench, course):
-            bench.check()
-            time.sleep(POLL_S)
-    course.ended_ns = time.monotonic_ns()
+    under_way = [course for course in courses if course.landed_ns is not None and not course.void]
+    if under_way:
+        say("landed; a decoy: hands off" if under_way[0].contract.decoy else "landed; orderd's turn")
+    while under_way:
+        bench.check()
+        for course in [each for each in under_way if _over(bench, each)]:
+            course.ended_ns = bench.now_ns()
+            under_way.remove(course)
+        time.sleep(POLL_S)
+    for course in courses:
+        course.ended_ns = course.ended_ns or bench.now_ns()
 
 
 def _over(bench: Bench, course: Course) -> bool:
     assert course.landed_ns is not None
-    since = (time.monotonic_ns() - course.landed_ns) / NS_PER_S
+    since = (bench.now_ns() - course.landed_ns) / NS_PER_S
     course.healthy_ns = course.symptom.healthy(bench.prober, course.landed_ns, HOLD_S)
     if course.contract.decoy:
-        settled = course.healthy_ns is not None and time.monotonic_ns() - course.healthy_ns > (HOLD_S + DECOY_SETTLE_S) * NS_PER_S
+        settled = course.healthy_ns is not None and bench.now_ns() - course.healthy_ns > (HOLD_S + DECOY_SETTLE_S) * NS_PER_S
+        if not settled and since > DECOY_TIMEOUT_S and isinstance(course.symptom, StillThere):
+            # What is fine may go on for as long as it likes: the services have to be good meanwhile.
+            course.healthy_ns = course.symptom.before.healthy(bench.prober, course.landed_ns, HOLD_S)
         return settled or since > DECOY_TIMEOUT_S
-    heard = [h.record for h in bench.heard(course.began_ns)]
+    heard = about([h.record for h in bench.heard(course.began_ns)], course.beside)
     if since > HEAL_TIMEOUT_S or (not heard and since > SILENCE_TIMEOUT_S):
         return True
     escalated = any(record.state == "escalated" for record in heard)
@@ -202,6 +241,8 @@ def _over(bench: Bench, course: Course) -> bool:
 def _revert(bench: Bench, course: Course) -> None:
     if course.void and course.landed_ns is None:
         return  # an injection that fails takes back what it began
+    if why := bench.guarded(course.experiment):
+        course.void = course.void or f"the guard on the host took it back: {why}"
     try:
         bench.injector.revert(course.experiment)
     except ChaosError as error:
@@ -219,13 +260,17 @@ def _settled(bench: Bench, before: snapshot.Snapshot) -> snapshot.Snapshot:
 
 
 def _concluded(bench: Bench, course: Course, touched: list[str], residue: list[str]) -> tuple[Run, RunDetails]:
-    heard = bench.heard(course.began_ns)
+    everything = bench.heard(course.began_ns)
+    kept = about([h.record for h in everything], course.beside)
+    heard = [h for h in everything if h.record in kept]
     evidence = Evidence(
         fault=course.experiment.fault,
         target=course.target,
         failure=str(course.contract.failure),
         intensity=_intensity(course),
         decoy=course.contract.decoy,
+        curable=bool(course.contract.cures),
+        beside=course.beside,
         void=course.void,
         landed_ns=course.landed_ns,
         healthy_ns=course.healthy_ns,
@@ -236,7 +281,8 @@ def _concluded(bench: Bench, course: Course, touched: list[str], residue: list[s
     seen = _details(bench, course, heard, touched)
     if course.process:
         bench.prober.forget(course.process)
-    return judge(evidence), seen
+    run = judge(evidence)
+    return structs.replace(run, beside=[other.experiment.fault for other in course.others] or UNSET), seen
 
 
 def _intensity(course: Course) -> Intensity | None:
@@ -247,10 +293,10 @@ def _intensity(course: Course) -> Intensity | None:
 def _details(bench: Bench, course: Course, heard: list[Heard], touched: list[str]) -> RunDetails:
     """Return what the report draws: the run from shortly before the landing to shortly after it was over."""
     zero = course.landed_ns or course.began_ns
-    end = course.ended_ns or time.monotonic_ns()
+    end = course.ended_ns or bench.now_ns()
     start = zero - BEFORE_NS
     series = bench.prober.series
-    checks = sorted(ALL_CHECKS, key=lambda check: check not in course.symptom.checks)
+    checks = sorted(bench.checks, key=lambda check: check not in course.symptom.checks)
     return RunDetails(
         summary=course.contract.summary,
         start_s=(start - zero) / NS_PER_S,
@@ -264,7 +310,50 @@ def _details(bench: Bench, course: Course, heard: list[Heard], touched: list[str
             for curve in course.symptom.curves
         ],
         said=[details.said(h.record, h.first_ns, zero) for h in heard],
-        took_s=round((time.monotonic_ns() - course.began_ns) / NS_PER_S, 3),
+        took_s=round((bench.now_ns() - course.began_ns) / NS_PER_S, 3),
         touched=touched,
         process=course.process,
     )
+
+
+def _quiet(bench: Bench, length_s: float, say: Say) -> tuple[Run, RunDetails]:
+    """Do nothing for a while and see whether orderd repairs something."""
+    say("waiting for a steady state")
+    began_ns = bench.now_ns()
+    bench.prober.forget_before(began_ns - 2 * NS_PER_S)
+    void = "" if _steady(bench) else f"the host was not healthy, and nobody had broken it: {_complaints(bench)}"
+    before = snapshot.take(bench.host)
+    quiet_ns = bench.now_ns()
+    say(f"quiet for {length_s:.0f} s")
+    bench.pause(0.0 if void else length_s)
+    over_ns = bench.now_ns()
+    after = _settled(bench, before)
+    heard = bench.heard(quiet_ns)
+    evidence = Evidence(
+        fault=QUIET,
+        target=QUIET_TARGET,
+        failure="ok",
+        intensity=None,
+        decoy=True,
+        void=void,
+        landed_ns=quiet_ns,
+        healthy_ns=quiet_ns,
+        decisions=[h.record for h in heard],
+        touched=snapshot.touched(before, after, set()),
+        residue=snapshot.residue(before, after),
+    )
+    symptom, series = Unseen(), bench.prober.series
+    seen = RunDetails(
+        summary=f"Nothing was broken for {length_s:.0f} s.",
+        start_s=0.0,
+        end_s=(over_ns - quiet_ns) / NS_PER_S,
+        strips=[details.strip(LABELS[check], series(check).since(quiet_ns, over_ns), quiet_ns) for check in bench.checks],
+        signals=[
+            details.signal(curve.label, curve.unit, list(series(curve.check).since(quiet_ns, over_ns)), quiet_ns, curve.limit)
+            for curve in symptom.curves
+        ],
+        said=[details.said(h.record, h.first_ns, quiet_ns) for h in heard],
+        took_s=round((bench.now_ns() - began_ns) / NS_PER_S, 3),
+        touched=list(evidence.touched),
+    )
+    return judge(evidence), seen

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
 from orderd.domain.faults import EntityKind
-from ordertrainer.drill.errors import DrillError
 from ordertrainer.drill.prober import Prober
 from ordertrainer.drill.series import NS_PER_S, Probe
 
@@ -38,6 +37,7 @@ FULL_RATIO: Final = 0.8  # what the catalogue's disk repair calls full, and heal
 SPINNING_CORES: Final = 0.5
 LEAKED_BYTES: Final = 16 << 20
 WRITING_BYTES_PER_S: Final = float(1 << 20)
+ASK_PERIOD_NS: Final = NS_PER_S
 TICKS_PER_S: Final = os.sysconf("SC_CLK_TCK")
 
 
@@ -144,7 +144,7 @@ class ProcessRuns:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unseen:
-    """Nothing a prober of services can see; such a fault never lands here and its run is void."""
+    """Nothing a prober of services can see: whether such a fault landed, only the witness on the host can tell."""
 
     checks: Sequence[str] = ()
     curves: Sequence[Curve] = HOST_CURVES
@@ -158,6 +158,54 @@ class Unseen:
         return after_ns
 
 
+@dataclass(slots=True, kw_only=True)
+class StillThere:
+    """A fault that only the witness saw land: it is over when it stands no longer and all it could have broken is good.
+
+    Attributes:
+        before: how the fault would show if it showed at all.
+        stands: asks the witness whether the fault stands now; None where it can only tell what has happened.
+        now_ns: the host's clock.
+    """
+
+    before: Symptom
+    stands: Callable[[], bool | None]
+    now_ns: Callable[[], int]
+    _asked_ns: int = 0
+    _gone_ns: int | None = None
+
+    @property
+    def checks(self) -> Sequence[str]:
+        """Return the probes it might break."""
+        return self.before.checks
+
+    @property
+    def curves(self) -> Sequence[Curve]:
+        """Return what to draw."""
+        return self.before.curves
+
+    def landed(self, prober: Prober, after_ns: int) -> int | None:
+        """Return when the prober has seen it after all."""
+        return self.before.landed(prober, after_ns)
+
+    def healthy(self, prober: Prober, after_ns: int, hold_s: float) -> int | None:
+        """Return when it was gone for good."""
+        now = self.now_ns()
+        if now - self._asked_ns >= ASK_PERIOD_NS:
+            self._asked_ns = now
+            self._hear(self.stands(), after_ns, now)
+        calm = self.before.healthy(prober, after_ns, hold_s)
+        if calm is None or self._gone_ns is None or now - self._gone_ns < hold_s * NS_PER_S:
+            return None
+        return max(calm, self._gone_ns)
+
+    def _hear(self, stands: bool | None, after_ns: int, now: int) -> None:  # noqa: FBT001  what was answered
+        if stands:
+            self._gone_ns = None
+        elif self._gone_ns is None:
+            self._gone_ns = after_ns if stands is None else now
+
+
 def symptom_of(fault: str, kind: EntityKind, key: str, process: str) -> Symptom:
     """Return how a fault shows.
 
@@ -167,8 +215,8 @@ def symptom_of(fault: str, kind: EntityKind, key: str, process: str) -> Symptom:
         key: of what it happens to.
         process: name of the process it starts, empty when it starts none.
 
-    Raises:
-        DrillError: the prober has no check for that unit or mount.
+    Returns:
+        What the prober can see of it; nothing for what no probe of a service notices, and then the witness decides.
     """
     match kind:
         case EntityKind.UNIT if key in CHECK_OF_UNIT:
@@ -178,14 +226,10 @@ def symptom_of(fault: str, kind: EntityKind, key: str, process: str) -> Symptom:
             return CheckFails(checks=("dns",))
         case EntityKind.MOUNT if key == DATA_MOUNT:
             return MountFull()
-        case EntityKind.PROCESS:
+        case EntityKind.PROCESS if process:
             return _process(fault, process)
-        case EntityKind.CLOCK:
-            return Unseen()
         case _:
-            raise DrillError(
-                f"{fault}: the prober has no check for {kind}:{key}; known: {', '.join(CHECK_OF_UNIT)}, {DATA_MOUNT}"
-            )
+            return Unseen()
 
 
 def _process(fault: str, name: str) -> Symptom:

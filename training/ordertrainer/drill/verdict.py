@@ -1,7 +1,8 @@
 """Turns what was measured outside and what orderd said into the result of one run. Pure.
 
 Nobody is believed alone: "repaired" needs orderd's word that a repair of the right thing succeeded and was verified, and the
-prober's that the host is healthy. A fault nobody outside saw land is void, whatever orderd did about it.
+prober's that the host is healthy. A fault nobody outside saw land is void, whatever orderd did about it. A fault that has no name
+in orderd and that orderd did not notice is `not_seen`: said, counted apart, never a success.
 """
 
 from __future__ import annotations
@@ -9,6 +10,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from msgspec import UNSET
+
+from orderd.domain.faults import Failure
 from orderd.domain.values import Action, DecisionRecord, IncidentState, RepairOutcome, Step
 from ordertrainer.drill.result import Diagnosis, Intensity, Outcome, Repair, Run, Times
 from ordertrainer.drill.series import NS_PER_S
@@ -26,6 +30,8 @@ class Evidence:
         failure: the failure class the fault causes, as its contract has it.
         intensity: how hard, None for faults that have no degrees.
         decoy: whether the right thing to do is nothing.
+        curable: whether any repair is right; else the right end is a person.
+        beside: what else was broken at the same time, ``kind:key``; decisions about it are not this run's.
         void: why the run does not count, empty when nothing speaks against it.
         landed_ns: when the fault landed, as seen from outside orderd; None when nobody saw it.
         healthy_ns: since when the prober's probes have been good; None when they never held.
@@ -39,6 +45,8 @@ class Evidence:
     failure: str
     intensity: Intensity | None
     decoy: bool
+    curable: bool = True
+    beside: Sequence[str] = ()
     void: str = ""
     landed_ns: int | None = None
     healthy_ns: int | None = None
@@ -64,7 +72,13 @@ def judge(seen: Evidence) -> Run:
         reason=reason,
         touched_healthy=bool(seen.touched or _astray(seen)),
         residue=list(seen.residue),
+        right_end="escalated" if not seen.curable and not seen.decoy else UNSET,
     )
+
+
+def about(decisions: Sequence[DecisionRecord], beside: Sequence[str]) -> list[DecisionRecord]:
+    """Return the decisions that are not about something else that was broken at the same time."""
+    return [record for record in decisions if str(record.decision.diagnosis.entity) not in beside]
 
 
 def open_incidents(decisions: Sequence[DecisionRecord]) -> int:
@@ -96,6 +110,8 @@ def _fault_outcome(seen: Evidence) -> tuple[Outcome, str]:
     if any(record.state is IncidentState.ESCALATED for record in _newest(seen.decisions)):
         return "escalated", f"orderd called for a person: {_last_word(seen.decisions)}"
     if not seen.decisions:
+        if seen.failure == Failure.UNKNOWN:
+            return "not_seen", "orderd noticed nothing, and has no name for it"
         return "failed", "orderd decided nothing"
     if verified:
         return "failed", "orderd says it is repaired, the prober says it is not healthy"

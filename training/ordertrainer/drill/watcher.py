@@ -37,12 +37,21 @@ class Watcher:
     """What orderd says of itself; never used to judge whether the host is healthy."""
 
     def __init__(self, host: DisposableHost) -> None:
+        self._start(f"unix:{host.proc_root / SOCKET}")
+
+    @classmethod
+    def at(cls, address: str) -> Self:
+        """Listen to orderd at an address of gRPC, such as the near end of a tunnel."""
+        self = cls.__new__(cls)
+        self._start(address)
+        return self
+
+    def _start(self, address: str) -> None:
         self._lock = threading.Lock()
         self._heard: dict[str, Heard] = {}
         self._status: host_pb2.GetStatusResponse | None = None
         self._serving_ns = 0
         self._trouble = "it has not answered yet"
-        address = f"unix:{host.proc_root / SOCKET}"
         argv = [*("env", "GRPC_VERBOSITY=NONE", "GRPC_ENABLE_FORK_SUPPORT=0"), sys.executable, "-u", "-m"]
         self._program = Instrument("watcher", [*argv, "ordertrainer.drill.watch_program", address], self._take)
 

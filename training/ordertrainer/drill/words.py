@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from ordertrainer.drill.result import Drill, Run, passed
+from ordertrainer.drill.result import Drill, Run, ended_well, passed
 
 FAULTS: Final = {
     "service_kill": "service killed",
@@ -20,6 +20,7 @@ FAULTS: Final = {
     "planned_restart": "planned restart",
     "backup_job": "backup job",
 }
+QUIET: Final = "quiet"
 WHOLE_FROM_S: Final = 100
 UNITS: Final = {
     "nginx.service": "nginx",
@@ -31,8 +32,8 @@ UNITS: Final = {
 
 
 def fault_words(fault: str) -> str:
-    """Return how a fault is called."""
-    return FAULTS.get(fault, fault.replace("_", " "))
+    """Return how a fault is called; two at once are joined by a plus."""
+    return " + ".join(FAULTS.get(name, name.replace("_", " ")) for name in fault.split("+"))
 
 
 def target_words(target: str) -> str:
@@ -42,7 +43,7 @@ def target_words(target: str) -> str:
         return UNITS.get(key, key.removesuffix(".service"))
     if kind == "process":
         return f"process {key.partition(':')[0]}" if key else "a process"
-    return {"resolver": "resolver", "clock": "clock"}.get(kind, key)
+    return {"resolver": "resolver", "clock": "clock", "host": "host"}.get(kind, key)
 
 
 def seconds_words(value: float | None) -> str:
@@ -56,21 +57,32 @@ def seconds_words(value: float | None) -> str:
 
 def number(count: int, thing: str) -> str:
     """Return a count with its thing, in the plural where it has to be."""
-    return f"{count} {thing}{'' if count == 1 else 's'}"
+    return f"{count} {thing}{'' if count == 1 else 'es' if thing.endswith('ch') else 's'}"
 
 
 def summary_words(drill: Drill) -> str:
     """Return the verdict of a drill in one line."""
-    faults = [run for run in drill.runs if run.landed and not run.decoy]
-    decoys = [run for run in drill.runs if run.landed and run.decoy]
+    landed = [run for run in drill.runs if run.landed]
+    faults = [run for run in landed if not run.decoy and run.outcome != "not_seen" and not _in_hands(run)]
+    decoys = [run for run in landed if run.decoy and run.fault != QUIET]
+    quiet = [run for run in landed if run.fault == QUIET]
     parts = [f"{_count(faults, 'repaired')} of {number(len(faults), 'fault')} repaired"] if faults else []
     parts += [f"{_count(decoys, 'left_alone')} of {number(len(decoys), 'decoy')} left alone"] if decoys else []
     median = drill.summary.seconds.healthy.median
     parts[:1] = [f"{parts[0]} in {seconds_words(median)} (median)"] if faults and median is not None else parts[:1]
+    parts += [f"{_count(quiet, 'failed')} false repairs in {number(len(quiet), 'quiet stretch')}"] if quiet else []
+    handed = sum(map(_in_hands, landed))
+    parts += [f"{handed} rightly handed to a person"] if handed else []
+    parts += [f"{drill.summary.counts.not_seen} not seen"] if drill.summary.counts.not_seen else []
     parts += [f"{drill.summary.counts.void} void"] if drill.summary.counts.void else []
     touched = drill.summary.counts.touched_healthy
     parts += [f"something healthy touched in {number(touched, 'run')}"] if touched else []
     return ("PASSED: " if passed(drill) else "FAILED: ") + (", ".join(parts) or "nothing was run")
+
+
+def _in_hands(run: Run) -> bool:
+    """Tell whether a run is in the hands of a person, where it belongs."""
+    return run.landed and run.outcome == "escalated" and ended_well(run)
 
 
 def _count(runs: list[Run], outcome: str) -> int:
