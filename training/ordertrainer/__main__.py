@@ -28,6 +28,7 @@ class Verb:
 
 VERBS: Final = {
     "drill": Verb(module="drill.cli", attribute="drill", summary="Break a disposable host, let orderd repair it, prove it."),
+    "catalogue": Verb(module="prove.cli", attribute="catalogue_app", summary="List, check and prove the faults and repairs."),
     "host": Verb(module="ground.cli", attribute="host_app", summary="Disposable hosts: up, down, list, enter, reap, prepare."),
     "serve": Verb(module="serve.cli", attribute="serve", summary="Take in the telemetry of hosts."),
     "token": Verb(module="serve.cli", attribute="token", summary="Let a host or a person join the fleet, once."),
