@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from failures import Refused
 
-from sights import files, network, processes, system, units
+from sights import files, network, processes, system, units, upkeep
 
-KINDS = {**processes.KINDS, **units.KINDS, **files.KINDS, **network.KINDS, **system.KINDS}
+KINDS = {**processes.KINDS, **units.KINDS, **files.KINDS, **network.KINDS, **system.KINDS, **upkeep.KINDS}
 
 
 def capture(sight: dict) -> object:
