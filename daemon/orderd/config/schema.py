@@ -60,16 +60,21 @@ ProbeConfig = HttpProbe | TcpProbe | PostgresProbe | DnsProbe
 
 
 class ServiceConfig(Table, frozen=True):
-    """A unit that must be running; listing it here is its desired state."""
+    """A unit that must be running; listing it here is its desired state.
+
+    ``config`` names the files it is configured by, one by one: they are part of the known-good record, and repairs put them back.
+    """
 
     unit: UnitName
     probe: ProbeConfig | None = None
+    config: Annotated[tuple[AbsolutePath, ...], Meta(max_length=16)] = ()
 
 
 class MountConfig(Table, frozen=True):
-    """A mount that orderd watches and may repair."""
+    """A mount that orderd watches and may repair; ``read_only`` says that it is meant to be."""
 
     path: Annotated[str, Meta(pattern=r"^/[A-Za-z0-9._/+@-]{0,250}$")]
+    read_only: bool = False
 
 
 class ResolverConfig(Table, frozen=True):
@@ -178,7 +183,7 @@ class DecisionConfig(Table, frozen=True):
     changes: ChangesConfig = ChangesConfig()
     repairs_per_target_per_hour: Annotated[int, Meta(ge=1, le=1000)] = 3
     repairs_per_host_per_hour: Annotated[int, Meta(ge=1, le=1000)] = 20
-    repairs_per_incident: Annotated[int, Meta(ge=1, le=10)] = 3
+    repairs_per_incident: Annotated[int, Meta(ge=1, le=10)] = 6
     repairs_at_once: Annotated[int, Meta(ge=1, le=8)] = 2
     failed_verifications_max: Annotated[int, Meta(ge=1, le=10)] = 2
     approval_s: Annotated[float, Meta(ge=5.0, le=604_800.0)] = 3600.0

@@ -5,6 +5,7 @@ Per entity:
     model sure of a failure                      -> the model's diagnosis
     model unsure (below confidence_min), or none -> the rules' diagnosis, if they have one
     rules see a failure, the model is sure of ok -> the rules' diagnosis: they are the floor, they see only plain facts
+    rules see a class that no model knows        -> the rules' diagnosis: whatever a model says, it chose among other classes
 
 so a model can add and sharpen diagnoses but never silences a plain symptom.
 """
@@ -12,6 +13,7 @@ so a model can add and sharpen diagnoses but never silences a plain symptom.
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from orderd.domain.faults import FAILURES
 from orderd.domain.values import Diagnosis
 
 
@@ -39,7 +41,9 @@ def merge(rules: Iterable[Diagnosis], model: Iterable[Diagnosis], confidence_min
     opinions: list[Opinion] = []
     for entity in sorted({*by_rules, *by_model}):
         said, ruled = by_model.get(entity), by_rules.get(entity)
-        if said is not None and said.probability >= confidence_min:
+        if ruled is not None and ruled.failure not in FAILURES:
+            opinions.append(Opinion(chosen=ruled, other=said))
+        elif said is not None and said.probability >= confidence_min:
             opinions.append(Opinion(chosen=said, other=ruled))
         elif ruled is not None:
             opinions.append(Opinion(chosen=ruled, other=said))

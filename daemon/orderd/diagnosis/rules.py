@@ -4,6 +4,7 @@ A rule sees one entity's window and answers with the evidence, or with an empty 
 that answers wins: they are ordered from the most specific symptom to the least. Thresholds are constants with their reason.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
@@ -36,6 +37,18 @@ CRASH_RESTARTS_PER_S: Final = 0.15
 STABLE_S: Final = 2.0
 """A service that has run this long has left its loop, whatever the count of the last ten seconds says."""
 CLOCK_STEP_S: Final = 2.0
+SLOW_S: Final = 0.2
+"""A service on its own host answers in milliseconds; a fifth of a second, every time, is what people notice."""
+SLOW_SLOTS: Final = 5
+"""Newest slots that must all be slow: ages 0 to 8 s; a cold cache or a checkpoint is over by then."""
+CALM_RATIO: Final = 0.25
+"""From this share of time on that somebody waits for CPU, memory or disk, a slow answer is the host's fault."""
+INODES_FULL_RATIO: Final = 0.98
+"""Nothing is reserved for root here, and every file needs one: at 98 % of a small volume some dozens are left."""
+STUCK_S: Final = 5.0
+"""A disk that spins up and a server that fails over have answered by then."""
+READ_ONLY_SLOTS: Final = 2
+"""Ages 0 and 1 s: a snapshot may hold a file system for a moment."""
 SUSTAINED_SLOTS: Final = 4
 """Newest slots that must agree for slow symptoms: ages 0, 1, 2 and 4 s."""
 
@@ -69,6 +82,20 @@ def _masked(view: _View) -> str:
     return ""
 
 
+def _load_error(view: _View) -> str:
+    if view.now("unit_load_error_ratio") >= 1 and view.now("unit_active_ratio") == 0:
+        return "it is not running and systemd cannot read its unit file"
+    return ""
+
+
+def _start_limit(view: _View) -> str:
+    """See a unit that systemd has given up; one whose drop-ins changed has a cause with a repair of its own."""
+    given_up = view.now("unit_result_start_limit_ratio") >= 1 and view.now("unit_failed_ratio") >= 1
+    if given_up and not view.now("unit_transition_ratio") >= 1 and not view.now("unit_dropins_changed_ratio") >= 1:
+        return "started too often, and systemd starts it no more"
+    return ""
+
+
 def _crash_loop(view: _View) -> str:
     changed = view.now("unit_dropins_changed_ratio") >= 1
     restarts = view.now("unit_restarts_per_s")
@@ -98,11 +125,50 @@ def _silent(view: _View) -> bool:
     return failed and not view.host_sustained("pressure_cpu_ratio", threshold=STARVING_RATIO)
 
 
+def _slow(view: _View) -> str:
+    """See a service that answers, but slowly each time, on a host that has room; a hung one does not answer."""
+    answered = all(value >= 1 for value in view.series("probe_ok_ratio")[:SLOW_SLOTS])
+    slow = all(value >= SLOW_S for value in view.series("probe_latency_s")[:SLOW_SLOTS])
+    running = view.now("unit_active_ratio") >= 1 and view.now("unit_main_stopped_ratio") == 0
+    if answered and slow and running and _calm(view):
+        return f"every answer of the last 8 s took longer than {SLOW_S:g} s, on a host that has room"
+    return ""
+
+
+def _calm(view: _View) -> bool:
+    """Tell whether nobody waits for CPU, memory or disk, now or lately; what cannot be measured speaks against nothing."""
+    width = len(HOST_SIGNALS)
+    columns = [HOST_INDEX[f"pressure_{what}_ratio"] for what in ("cpu", "memory", "io")]
+    return not any(view.window.host[slot * width + column] >= CALM_RATIO for slot in range(SLOW_SLOTS) for column in columns)
+
+
 def _down(view: _View) -> str:
     if view.now("unit_active_ratio") == 0 and view.now("unit_transition_ratio") == 0:
         state = "failed" if view.now("unit_failed_ratio") >= 1 else "inactive"
         return f"the unit is {state} and nothing is queued to start it"
     return ""
+
+
+def _mount_stuck(view: _View) -> str:
+    stuck_s = view.now("mount_stuck_s")
+    return f"the file system has not answered for {stuck_s:.0f} s" if stuck_s >= STUCK_S else ""
+
+
+def _mount_missing(view: _View) -> str:
+    """See a declared path where nothing is mounted: it has a row, and nothing in it."""
+    signals = ("mount_read_only_ratio", "mount_stuck_s", "mount_used_ratio", "mount_inodes_used_ratio")
+    return "nothing is mounted there" if all(math.isnan(view.now(signal)) for signal in signals) else ""
+
+
+def _read_only(view: _View) -> str:
+    if all(value >= 1 for value in view.series("mount_read_only_ratio")[:READ_ONLY_SLOTS]):
+        return "mounted read-only, and not declared to be"
+    return ""
+
+
+def _inodes_full(view: _View) -> str:
+    used = view.now("mount_inodes_used_ratio")
+    return f"{used:.1%} of the inodes are used: no file can be made" if used >= INODES_FULL_RATIO else ""
 
 
 def _disk_full(view: _View) -> str:
@@ -147,11 +213,20 @@ def _clock(view: _View) -> str:
 _RULES: Final[dict[EntityKind, tuple[tuple[Failure, Callable[[_View], str]], ...]]] = {
     EntityKind.UNIT: (
         (Failure.SERVICE_MASKED, _masked),
+        (Failure.SERVICE_LOAD_ERROR, _load_error),
+        (Failure.SERVICE_START_LIMIT, _start_limit),
         (Failure.SERVICE_CRASH_LOOP, _crash_loop),
         (Failure.SERVICE_HUNG, _hung),
+        (Failure.SERVICE_SLOW, _slow),
         (Failure.SERVICE_DOWN, _down),
     ),
-    EntityKind.MOUNT: ((Failure.DISK_FULL, _disk_full),),
+    EntityKind.MOUNT: (
+        (Failure.MOUNT_STUCK, _mount_stuck),
+        (Failure.MOUNT_MISSING, _mount_missing),
+        (Failure.MOUNT_READ_ONLY, _read_only),
+        (Failure.DISK_FULL, _disk_full),
+        (Failure.DISK_INODES_FULL, _inodes_full),
+    ),
     EntityKind.PROCESS: ((Failure.MEMORY_LEAK, _leak), (Failure.CPU_RUNAWAY, _runaway)),
     EntityKind.RESOLVER: ((Failure.DNS_BROKEN, _dns),),
     EntityKind.CLOCK: ((Failure.CLOCK_STEPPED, _clock),),

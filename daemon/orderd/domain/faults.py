@@ -23,7 +23,7 @@ class EntityKind(StrEnum):
 
 
 class Failure(StrEnum):
-    """Failure classes."""
+    """Failure classes: those that a model tells apart, then those that only the rules know, then what nobody can name."""
 
     OK = "ok"
     SERVICE_DOWN = "service_down"
@@ -35,15 +35,34 @@ class Failure(StrEnum):
     MEMORY_LEAK = "memory_leak"
     DNS_BROKEN = "dns_broken"
     CLOCK_STEPPED = "clock_stepped"
+    SERVICE_START_LIMIT = "service_start_limit"
+    SERVICE_LOAD_ERROR = "service_load_error"
+    SERVICE_SLOW = "service_slow"
+    DISK_INODES_FULL = "disk_inodes_full"
+    MOUNT_READ_ONLY = "mount_read_only"
+    MOUNT_MISSING = "mount_missing"
+    MOUNT_STUCK = "mount_stuck"
     UNKNOWN = "unknown"
 
 
 KINDS: Final = (EntityKind.UNIT, EntityKind.MOUNT, EntityKind.PROCESS, EntityKind.RESOLVER, EntityKind.CLOCK)
 """The kinds that are sampled, in the order of the model's kind index; what happens to others nobody can name yet."""
-FAILURES: Final = tuple(failure for failure in Failure if failure is not Failure.UNKNOWN)
+FAILURES: Final = (
+    Failure.OK,
+    Failure.SERVICE_DOWN,
+    Failure.SERVICE_MASKED,
+    Failure.SERVICE_HUNG,
+    Failure.SERVICE_CRASH_LOOP,
+    Failure.DISK_FULL,
+    Failure.CPU_RUNAWAY,
+    Failure.MEMORY_LEAK,
+    Failure.DNS_BROKEN,
+    Failure.CLOCK_STEPPED,
+)
 """The classes a model tells apart, in the order of its class index; ``OK`` is index 0.
 
-``UNKNOWN`` is what is left when something is wrong and nobody can name it.
+A class that is not among them is named by rules alone. ``UNKNOWN`` is what is left when something is wrong and nobody can name
+it.
 """
 
 KIND_OF: Final = {
@@ -56,6 +75,13 @@ KIND_OF: Final = {
     Failure.MEMORY_LEAK: EntityKind.PROCESS,
     Failure.DNS_BROKEN: EntityKind.RESOLVER,
     Failure.CLOCK_STEPPED: EntityKind.CLOCK,
+    Failure.SERVICE_START_LIMIT: EntityKind.UNIT,
+    Failure.SERVICE_LOAD_ERROR: EntityKind.UNIT,
+    Failure.SERVICE_SLOW: EntityKind.UNIT,
+    Failure.DISK_INODES_FULL: EntityKind.MOUNT,
+    Failure.MOUNT_READ_ONLY: EntityKind.MOUNT,
+    Failure.MOUNT_MISSING: EntityKind.MOUNT,
+    Failure.MOUNT_STUCK: EntityKind.MOUNT,
 }
 """The one entity kind each failure class happens to (``OK`` happens to all)."""
 

@@ -8,7 +8,7 @@ per stuck mount and one more.
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +22,7 @@ ANSWER_S = 0.005
 STUCK_S = 1.0
 """A question older than this has lost its helper; the mount's old values are no longer shown."""
 
+_CANNOT_BE_WRITTEN = frozenset({"ro", "emergency_ro", "shutdown"})
 # PID 1's view: the service's own mount namespace shows / read-only because of ProtectSystem.
 _MOUNTINFO = (Path("/proc/1/mountinfo"), Path("/proc/self/mountinfo"))
 
@@ -31,6 +32,7 @@ class _Mount:
     """What is known of one mount."""
 
     entity: Entity
+    meant_read_only: bool = False
     space: Space | None = None
     fill_ratio_per_s: float = NAN
     measured_ns: int = 0
@@ -50,7 +52,7 @@ class _Mount:
 
     def row(self, at: Instant, *, read_only: bool) -> dict[str, float]:
         stuck_s = self.stuck_s(at)
-        row = {"mount_read_only_ratio": float(read_only), "mount_stuck_s": stuck_s}
+        row = {"mount_read_only_ratio": NAN if self.meant_read_only else float(read_only), "mount_stuck_s": stuck_s}
         if self.space and stuck_s < STUCK_S:
             row["mount_used_ratio"] = self.space.used_ratio
             row["mount_inodes_used_ratio"] = self.space.inodes_used_ratio
@@ -79,6 +81,7 @@ class MountCollector:
         paths: Sequence[str],
         helper: Callable[[Callable[[Helper, str, Space | None], None]], Helper] = Helper,
         mountinfo: Sequence[Path] = _MOUNTINFO,
+        meant_read_only: Collection[str] = (),
     ) -> None:
         """Watch mounts.
 
@@ -86,8 +89,9 @@ class MountCollector:
             paths: where they are mounted.
             helper: starts a helper process; replaced in tests.
             mountinfo: files to read the mount table from, the first readable one counts.
+            meant_read_only: those that nobody shall write to: whether they can be written is no signal of theirs.
         """
-        self._mounts = {path: _Mount(Entity(kind=EntityKind.MOUNT, key=path)) for path in paths}
+        self._mounts = {path: _Mount(Entity(kind=EntityKind.MOUNT, key=path), path in meant_read_only) for path in paths}
         self._start_helper = helper
         self._mountinfo = mountinfo
         self._table: dict[str, bool] = {}
@@ -169,15 +173,16 @@ class MountCollector:
 def read_only_mounts(mountinfo: str) -> dict[str, bool]:
     """Return for every mount point whether it cannot be written; of mounts on one point, the topmost counts.
 
-    Both the mount's own options and the file system's count: a disk error makes the latter read-only.
+    Both the mount's own options and the file system's count: a disk error makes the latter read-only, or the kernel says that it
+    has given it up.
 
     References:
-        proc(5), /proc/PID/mountinfo.
+        proc(5), /proc/PID/mountinfo; Linux 6.15, fs/ext4/super.c, ``emergency_ro`` and ``shutdown``.
     """
     found: dict[str, bool] = {}
     for line in mountinfo.splitlines():
         before, _, after = line.partition(" - ")
         options, super_options = before.split(" ")[5], after.split(" ")[2]
         point = before.split(" ")[4].replace("\\040", " ")
-        found[point] = "ro" in options.split(",") or "ro" in super_options.split(",")
+        found[point] = "ro" in options.split(",") or not _CANNOT_BE_WRITTEN.isdisjoint(super_options.split(","))
     return found

@@ -67,7 +67,9 @@ class Sampler:
         }
         if config.resolver.name:
             self._probers[RESOLVER] = self._resolver_prober()
-        self._mounts = MountCollector([mount.path for mount in config.mounts])
+        self._mounts = MountCollector(
+            [mount.path for mount in config.mounts], meant_read_only={mount.path for mount in config.mounts if mount.read_only}
+        )
         self._units = self._unit_collector()
         self._runs = [CollectorRun(collector) for collector in self._collectors()]
         self._declared = self._declared_entities()

@@ -102,6 +102,13 @@ def test_a_window_without_the_failing_entity_is_left_out(judge, host):
     assert verdicts[28][host.spinner] is Failure.CPU_RUNAWAY
 
 
+@pytest.mark.parametrize("failure", [Failure.SERVICE_SLOW, Failure.UNKNOWN])
+def test_a_failure_that_no_model_tells_apart_teaches_nothing(judge, host, failure):
+    """There is no class to call it by, and calling it another one would be a lie: its windows are left out."""
+    verdicts = judge(host.run(fault="strange", failure=failure), lambda s: {host.nginx: DOWN} if s >= 21 else {})
+    assert {s for s, truth in verdicts.items() if truth is not None} == set(range(10, 20))
+
+
 def test_every_failure_class_can_be_seen_by_some_rule():
     """Each failure class has its definition of visible, each entity kind its definition of troubled."""
     from orderd.domain.faults import FAILURES, KINDS

@@ -6,7 +6,7 @@ import pytest
 
 from orderd.diagnosis import by_rules, merge
 from orderd.domain.clock import Instant
-from orderd.domain.faults import Entity, Failure
+from orderd.domain.faults import FAILURES, Entity, Failure
 from orderd.domain.signals import HOST_INDEX, HOST_SIGNALS
 from orderd.domain.values import Diagnosis, EntityRow, Sample, Source, entity_values
 from orderd.domain.window import History
@@ -110,6 +110,92 @@ def test_rule_names_the_failure(entity, seconds, signals, host, expected):
 def test_rules_stay_silent(entity, seconds, signals, host):
     """Health, missing signals, transitions and short spikes are no failures."""
     assert failures(entity, seconds, signals, host) == []
+
+
+LOADED = {"unit_load_error_ratio": 0, "unit_result_start_limit_ratio": 0}
+STOPPED = RUNNING | LOADED | {"unit_active_ratio": 0, "unit_active_s": math.nan, "probe_ok_ratio": 0}
+GIVEN_UP = STOPPED | {"unit_failed_ratio": 1, "unit_result_start_limit_ratio": 1}
+SLOW = RUNNING | {"probe_latency_s": 0.3}
+MOUNTED = {
+    "mount_used_ratio": 0.4,
+    "mount_inodes_used_ratio": 0.1,
+    "mount_fill_ratio_per_s": 0,
+    "mount_read_only_ratio": 0,
+    "mount_stuck_s": 0,
+}
+CALM = {f"pressure_{what}_ratio": 0.05 for what in ("cpu", "memory", "io")}
+
+
+@pytest.mark.parametrize(
+    ("entity", "seconds", "signals", "host", "expected"),
+    [
+        (UNIT, 0, GIVEN_UP, {}, Failure.SERVICE_START_LIMIT),
+        (UNIT, 0, GIVEN_UP | {"unit_restarts_per_s": 0.5}, {}, Failure.SERVICE_START_LIMIT),
+        (UNIT, 0, STOPPED | {"unit_load_error_ratio": 1}, {}, Failure.SERVICE_LOAD_ERROR),
+        (UNIT, 0, STOPPED | {"unit_load_error_ratio": 1, "unit_failed_ratio": 1}, {}, Failure.SERVICE_LOAD_ERROR),
+        (UNIT, 9, SLOW, CALM, Failure.SERVICE_SLOW),
+        (UNIT, 9, SLOW, {}, Failure.SERVICE_SLOW),
+        (MOUNT, 0, MOUNTED | {"mount_inodes_used_ratio": 0.99}, {}, Failure.DISK_INODES_FULL),
+        (MOUNT, 1, MOUNTED | {"mount_read_only_ratio": 1}, {}, Failure.MOUNT_READ_ONLY),
+        (MOUNT, 1, MOUNTED | {"mount_read_only_ratio": 1, "mount_used_ratio": 0.99}, {}, Failure.MOUNT_READ_ONLY),
+        (MOUNT, 0, {}, {}, Failure.MOUNT_MISSING),
+        (MOUNT, 0, {"mount_stuck_s": 6, "mount_read_only_ratio": 0}, {}, Failure.MOUNT_STUCK),
+    ],
+)
+def test_a_rule_names_what_no_model_knows(entity, seconds, signals, host, expected):
+    """Classes of the rules alone have plain symptoms."""
+    assert failures(entity, seconds, signals, host) == [expected]
+    assert expected not in FAILURES
+
+
+@pytest.mark.parametrize(
+    ("entity", "seconds", "signals", "host"),
+    [
+        (UNIT, 9, RUNNING | LOADED | {"unit_load_error_ratio": 1}, {}),
+        (UNIT, 7, SLOW, CALM),
+        (UNIT, 9, SLOW, CALM | {"pressure_cpu_ratio": 0.3}),
+        (UNIT, 9, SLOW, CALM | {"pressure_io_ratio": 0.3}),
+        (UNIT, 9, SLOW, CALM | {"pressure_memory_ratio": 0.3}),
+        (UNIT, 9, RUNNING | {"probe_latency_s": 0.15}, CALM),
+        (UNIT, 9, RUNNING | {"probe_latency_s": math.nan, "probe_ok_ratio": math.nan}, CALM),
+        (MOUNT, 9, MOUNTED, {}),
+        (MOUNT, 0, MOUNTED | {"mount_read_only_ratio": 1}, {}),
+        (MOUNT, 9, MOUNTED | {"mount_read_only_ratio": math.nan}, {}),
+        (MOUNT, 9, MOUNTED | {"mount_inodes_used_ratio": 0.9}, {}),
+        (MOUNT, 9, MOUNTED | {"mount_inodes_used_ratio": math.nan}, {}),
+        (MOUNT, 0, MOUNTED | {"mount_stuck_s": 3}, {}),
+        (MOUNT, 0, {"mount_read_only_ratio": 0, "mount_stuck_s": 2}, {}),
+    ],
+)
+def test_rules_of_their_own_classes_stay_silent(entity, seconds, signals, host):
+    """A busy host, a slow second, a snapshot, a file system without inodes and a running service without its file are none."""
+    assert failures(entity, seconds, signals, host) == []
+
+
+@pytest.mark.parametrize(
+    ("entity", "seconds", "signals", "expected"),
+    [
+        (UNIT, 0, STOPPED | {"unit_failed_ratio": 1}, Failure.SERVICE_DOWN),
+        (UNIT, 0, GIVEN_UP | {"unit_failed_ratio": 0}, Failure.SERVICE_DOWN),
+        (UNIT, 0, GIVEN_UP | {"unit_dropins_changed_ratio": 1}, Failure.SERVICE_CRASH_LOOP),
+        (UNIT, 0, STOPPED | {"unit_masked_ratio": 1, "unit_load_error_ratio": 1}, Failure.SERVICE_MASKED),
+        (UNIT, 9, SLOW | {"unit_main_stopped_ratio": 1, "probe_latency_s": 0.5}, Failure.SERVICE_HUNG),
+        (UNIT, 9, SLOW | {"probe_ok_ratio": 0}, Failure.SERVICE_HUNG),
+        (MOUNT, 9, MOUNTED | {"mount_used_ratio": 0.99, "mount_inodes_used_ratio": 0.99}, Failure.DISK_FULL),
+        (MOUNT, 9, {"mount_used_ratio": 0.99, "mount_fill_ratio_per_s": 0}, Failure.DISK_FULL),
+    ],
+)
+def test_no_diagnosis_is_taken_from_the_classes_a_model_knows(entity, seconds, signals, expected):
+    """Where a symptom of the older classes stands as well, they are named as before."""
+    assert failures(entity, seconds, signals) == [expected]
+
+
+def test_a_model_never_silences_or_renames_what_only_the_rules_know():
+    """However sure, it chose among other classes; what it said stands beside."""
+    ruled = diagnosis(Failure.MOUNT_READ_ONLY, 1.0, Source.RULES, MOUNT)
+    said = diagnosis(Failure.DISK_FULL, 0.99, Source.MODEL, MOUNT)
+    (opinion,) = merge([ruled], [said], 0.8)
+    assert (opinion.chosen, opinion.other) == (ruled, said)
 
 
 def diagnosis(failure, probability, source, entity=UNIT):

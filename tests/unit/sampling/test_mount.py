@@ -148,3 +148,23 @@ async def test_a_real_helper_answers_for_good_and_bad_paths():
     assert 0 <= answers[0][1].used_ratio <= 1
     assert answers[1][1] is None
     assert helper._process.returncode is not None
+
+
+async def test_whether_a_mount_that_is_meant_to_be_read_only_can_be_written_is_no_signal(tmp_path, manual_clock):
+    """Nobody calls it broken for being what it is declared to be."""
+    FakeHelper.made = []
+    file = tmp_path / "mountinfo"
+    file.write_text(MOUNTINFO.replace("/srv/data rw", "/srv/data ro"))
+    for meant, seen in (((), 1.0), (("/srv/data",), math.nan)):
+        mounts = MountCollector(["/srv/data"], helper=FakeHelper, mountinfo=[file], meant_read_only=meant)
+        row = (await mounts.collect(manual_clock.now())).entities[DATA]
+        assert row["mount_read_only_ratio"] == pytest.approx(seen, nan_ok=True)
+        assert row["mount_stuck_s"] == 0
+
+
+@pytest.mark.parametrize("word", ["ro", "emergency_ro", "shutdown"])
+def test_a_file_system_that_failed_cannot_be_written(word):
+    """The kernel's words for a file system that it has given up count as read-only."""
+    line = f"30 22 7:0 / /srv/data rw,nosuid - ext4 /dev/loop0 rw,{word}\n"
+    assert read_only_mounts(line) == {"/srv/data": True}
+    assert read_only_mounts(line.replace(f",{word}", ",errors=remount-ro")) == {"/srv/data": False}

@@ -71,8 +71,9 @@ class Label(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
             raise ValueError(f"run {self.run_id}: began, armed, landed, ended, clean are out of order: {times}")
         if (self.failure is Failure.OK) != (not self.entity):
             raise ValueError(f"run {self.run_id}: failure {self.failure} with entity {self.entity!r}: want both or neither")
-        if self.entity and Entity.parse(self.entity).kind is not KIND_OF[self.failure]:
-            raise ValueError(f"run {self.run_id}: {self.failure} happens to a {KIND_OF[self.failure]}, not to {self.entity}")
+        kind = KIND_OF.get(self.failure)
+        if self.entity and kind and Entity.parse(self.entity).kind is not kind:
+            raise ValueError(f"run {self.run_id}: {self.failure} happens to a {kind}, not to {self.entity}")
 
 
 def append_label(root: Path, label: Label) -> None:

@@ -49,8 +49,8 @@ def possible_classes() -> Tensor:
     """Return [kind, C] bool: which failure classes each kind of entity can have; ``OK`` is possible for all."""
     table = torch.zeros(len(KINDS), len(FAILURES), dtype=torch.bool)
     table[:, 0] = True
-    for failure, kind in KIND_OF.items():
-        table[KINDS.index(kind), FAILURES.index(failure)] = True
+    for c, failure in enumerate(FAILURES[1:], start=1):
+        table[KINDS.index(KIND_OF[failure]), c] = True
     return table
 
 
