@@ -1,4 +1,4 @@
-"""The grammar of a contract's ``touches``: ``KIND PATTERN``, or ``process``. Pure; see `orderd.domain.inventory`."""
+"""The grammar of a contract's ``touches``: ``KIND PATTERN``, ``process``, or ``config``. Pure; see `orderd.domain.inventory`."""
 
 import re
 from typing import Final
@@ -20,7 +20,7 @@ _EXAMPLE: Final = {
     EntityKind.CLOCK: "system",
 }
 _ALLOWED: Final = (
-    "'process', or one of 'unit NAME', 'file PATH', 'mount PATH', 'listener PROTOCOL ADDRESS:PORT'; "
+    "'process', 'config' for a unit, or one of 'unit NAME', 'file PATH', 'mount PATH', 'listener PROTOCOL ADDRESS:PORT'; "
     "* ? **/ and {target} may stand in them"
 )
 
@@ -32,7 +32,7 @@ def why_refused(touch: str, target: EntityKind) -> str:
         touch: one entry of ``touches``.
         target: the kind of entity the repair takes; ``{target}`` stands for its key.
     """
-    if touch == "process":
+    if touch == "process" or (touch == "config" and target is EntityKind.UNIT):
         return ""
     kind, _, pattern = touch.partition(" ")
     if kind == "process":

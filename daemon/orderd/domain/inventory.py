@@ -5,8 +5,9 @@ patterns, so that what changed can be held against what a repair said it would c
 
     touches: ["unit {target}", "file /etc/resolv.conf", "file {target}/**/*.log", "process"]
 
-``process`` says that processes outside the target may be stopped; it has no name. In patterns ``*`` and ``?`` stay within one
-part of a path, ``**/`` stands for any number of directories, also for none.
+``process`` says that processes outside the target may be stopped, ``config`` that files may be changed which orderd.toml names
+for the service; neither has a name. In patterns ``*`` and ``?`` stay within one part of a path, ``**/`` stands for any number of
+directories, also for none.
 """
 
 import re

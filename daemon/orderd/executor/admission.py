@@ -7,13 +7,14 @@ and shorter deadlines, slowly, and nothing else.
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Self
+from urllib.parse import urlsplit
 
 from orderd.catalogue import load_repairs, manifest
 from orderd.catalogue.contract import parse_contract
 from orderd.catalogue.load import CONTRACT_FILE, REPAIR_FILE
 from orderd.config import Config
 from orderd.config.modes import laxest_mode
-from orderd.config.schema import ExecutorConfig
+from orderd.config.schema import DnsProbe, ExecutorConfig, HttpProbe, ProbeConfig
 from orderd.domain.faults import Entity, EntityKind
 from orderd.domain.repairs import Repair
 from orderd.domain.values import Mode as DecisionMode
@@ -25,6 +26,7 @@ from orderd.executor.targets import HostView, Refusal
 
 STATE_DIR: Final = Path("/var/lib/orderd-exec")
 """Root's own: orderd may not even rename what lies here, because repairs put it back as root."""
+HTTP_PORT: Final = 80
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,7 +182,21 @@ class Admission:
             "orderd_known_good": self._config.sampling.known_good,
             "orderd_quarantine": f"{STATE_DIR}/quarantine/{request.repair_id}",
             "orderd_resolv_conf": self._config.resolver.resolv_conf,
+            "orderd_listens": self._listens(target),
         }
+
+    def _listens(self, target: Entity) -> tuple[str, ...]:
+        """Return where a declared service has to answer, by its probe: ``tcp 127.0.0.1:80``."""
+        probes = (s.probe for s in self._config.services if target.kind is EntityKind.UNIT and s.unit == target.key)
+        return tuple(listener(probe) for probe in probes if probe is not None)
+
+
+def listener(probe: ProbeConfig) -> str:
+    """Return what a probe asks, as ``PROTOCOL ADDRESS:PORT``."""
+    if isinstance(probe, HttpProbe):
+        parts = urlsplit(probe.url)
+        return f"tcp {parts.hostname}:{parts.port or HTTP_PORT}"
+    return f"{'udp' if isinstance(probe, DnsProbe) else 'tcp'} {probe.address}"
 
 
 def job_id(request: RepairRequest) -> str:

@@ -35,6 +35,8 @@ PASSES: Final = frozenset(
     }
 )
 """Refusals that say nothing about the repair: nothing was touched, and asking again later may be answered otherwise."""
+NOT_THE_CASE: Final = "not the case: "
+"""How a repair's module begins to say that it looked, touched nothing, and is not what helps here."""
 POLL_S: Final = 0.25
 UNDO_PAUSES_S: Final = (1.0, 2.0, 4.0, 8.0)
 """Pauses before an undo that was refused for a reason that passes is asked for again; then it has failed."""
@@ -166,6 +168,8 @@ class RepairDesk:
         self.problem = ""
         # A process that was killed (out of memory, say) has not failed by itself: whoever may repeat it, may.
         killed = finished.code is Code.DIED
+        if mode is Mode.APPLY and not finished.changed and (why := _not_the_case(finished)):
+            return self._attempt(RepairOutcome.REFUSED, why)
         return self._attempt(RepairOutcome.INTERRUPTED if killed else _OUTCOMES[finished.outcome], _summary(finished))
 
     def _attempt(self, outcome: RepairOutcome, detail: str, code: str = "") -> Attempt:
@@ -197,6 +201,11 @@ class RepairDesk:
                 seconds=attempt.ended.seconds_since(decision.at),
             )
         )
+
+
+def _not_the_case(finished: Finished) -> str:
+    """Return why a repair says that it is not for this; what only looked has neither helped nor failed."""
+    return next((task.msg for task in finished.tasks if task.msg.startswith(NOT_THE_CASE)), "")
 
 
 def _summary(finished: Finished) -> str:

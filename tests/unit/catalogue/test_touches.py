@@ -10,6 +10,7 @@ from orderd.domain.faults import EntityKind
     ("touch", "target"),
     [
         ("process", EntityKind.PROCESS),
+        ("config", EntityKind.UNIT),
         ("unit {target}", EntityKind.UNIT),
         ("unit postgresql@*.service", EntityKind.UNIT),
         ("file {target}/**/*.log", EntityKind.MOUNT),
@@ -28,6 +29,7 @@ def test_what_can_be_compared_is_allowed(touch, target):
     [
         ("/etc/resolv.conf", EntityKind.RESOLVER, "one of 'unit NAME'"),
         ("process {target}", EntityKind.PROCESS, "have no names"),
+        ("config", EntityKind.MOUNT, "'config' for a unit"),
         ("processes that write them", EntityKind.MOUNT, "one of 'unit NAME'"),
         ("file {target}/x", EntityKind.PROCESS, "no {target}"),
         ("file {target}/x", EntityKind.UNIT, "one of"),

@@ -7,10 +7,10 @@ import pytest
 
 from orderd.catalogue import manifest
 from orderd.config import Config, MountConfig, ServiceConfig
-from orderd.config.schema import DecisionConfig, ExecutorConfig
+from orderd.config.schema import DecisionConfig, DnsProbe, ExecutorConfig, HttpProbe, PostgresProbe, TcpProbe
 from orderd.domain.faults import EntityKind
 from orderd.domain.values import Mode as DecisionMode
-from orderd.executor.admission import Admission, Playbooks
+from orderd.executor.admission import Admission, Playbooks, listener
 from orderd.executor.ledger import Ledger
 from orderd.executor.messages import REQUESTS, TEXT_MAX, Code, Mode, RepairRequest, cut
 from orderd.executor.processes import parse_identity
@@ -77,6 +77,21 @@ def test_an_admitted_request_becomes_a_job_with_the_shorter_deadline(gate):
     assert admitted.job.playbook == "mend/repair.yml"
     assert set(admitted.job.files) == {"mend/repair.yml", "mend/contract.yml"}
     assert admitted.job.variables["orderd_target"] == "system"
+
+
+@pytest.mark.parametrize(
+    ("probe", "where"),
+    [
+        (HttpProbe(url="http://127.0.0.1/healthz"), "tcp 127.0.0.1:80"),
+        (HttpProbe(url="http://localhost:8080/"), "tcp localhost:8080"),
+        (TcpProbe(address="[::1]:6379"), "tcp [::1]:6379"),
+        (PostgresProbe(), "tcp 127.0.0.1:5432"),
+        (DnsProbe(address="127.0.0.53:53", name="a.test"), "udp 127.0.0.53:53"),
+    ],
+)
+def test_a_playbook_is_told_where_its_service_has_to_answer(probe, where):
+    """By root's own configuration of the probe, whatever orderd says."""
+    assert listener(probe) == where
 
 
 def test_the_rate_is_bounded_and_comes_back_with_time(gate, clock):

@@ -1,10 +1,12 @@
+import json
 import math
 import os
 import stat
 
+import msgspec
 import pytest
 
-from orderd.config.schema import Config, ResolverConfig, SamplingConfig, ServiceConfig
+from orderd.config.schema import Config, MountConfig, ResolverConfig, SamplingConfig, ServiceConfig
 from orderd.sampling import known_good
 from orderd.sampling.known_good import DropIns, capture
 
@@ -22,6 +24,7 @@ def host(tmp_path, monkeypatch):
     resolv.write_text("nameserver 127.0.0.53\n")
     paths = [str(dropin)]
     monkeypatch.setattr(known_good, "_dropin_paths", lambda unit: paths)
+    monkeypatch.setattr(known_good, "_unit_file", lambda unit: "")
     config = Config(
         services=(ServiceConfig(unit=UNIT),),
         sampling=SamplingConfig(known_good=str(tmp_path / "known-good")),
@@ -47,8 +50,9 @@ def test_capture_makes_a_record_everybody_can_read(host, tmp_path):
     config, _, _ = host
     written = capture(config)
     root = tmp_path / "known-good"
-    assert set(written) == {root / "resolv.conf", root / "dropins" / f"{UNIT}.d" / "50-a.conf"}
-    assert all(stat.S_IMODE(path.stat().st_mode) == 0o644 for path in written)
+    compared = {root / "resolv.conf", root / "dropins" / f"{UNIT}.d" / "50-a.conf"}
+    assert set(written) == {*compared, root / "files" / UNIT / "index.json"}
+    assert all(stat.S_IMODE(path.stat().st_mode) == 0o644 for path in compared)
     assert stat.S_IMODE((root / "dropins" / f"{UNIT}.d").stat().st_mode) == 0o755
 
 
@@ -116,5 +120,72 @@ def test_an_upgrade_keeps_what_was_recorded_and_adds_what_is_new(host, tmp_path)
     )
     written = capture(more, keep=True)
     dropins = tmp_path / "known-good" / "dropins"
-    assert written == (dropins / "new.service.d" / "50-a.conf",)
+    assert written == (dropins / "new.service.d" / "50-a.conf", tmp_path / "known-good" / "files" / "new.service" / "index.json")
     assert (dropins / f"{UNIT}.d" / "50-a.conf").read_text() == "[Service]\nRestart=no\n"
+
+
+@pytest.fixture
+def configured(host, tmp_path, monkeypatch):
+    """Return a configuration that names a secret file, its unit's file, and the folder of what is recorded of them."""
+    config, _, _ = host
+    unit_file, secret = tmp_path / "lib" / UNIT, tmp_path / "app" / "secret.conf"
+    for path in (unit_file, secret):
+        path.parent.mkdir()
+        path.write_text(path.name)
+    secret.chmod(0o640)
+    monkeypatch.setattr(known_good, "_unit_file", lambda unit: str(unit_file))
+    service = ServiceConfig(unit=UNIT, config=(str(secret), str(unit_file)))
+    return msgspec.structs.replace(config, services=(service,)), secret, tmp_path / "known-good" / "files" / UNIT
+
+
+def test_a_services_own_files_are_recorded_with_mode_and_owner_for_root_alone(configured):
+    """Configuration may hold secrets: the copies are root's, and say what the files were like."""
+    config, secret, record = configured
+    capture(config)
+    index = json.loads((record / "index.json").read_text())
+    assert set(index["files"]) == {str(secret), index["unit_file"]}
+    assert set(index["folders"]) == {str(secret.parent)}
+    entry = index["files"][str(secret)]
+    assert (entry["mode"], entry["uid"]) == (0o640, secret.stat().st_uid)
+    assert (record / entry["copy"]).read_text() == "secret.conf"
+    assert {stat.S_IMODE(path.stat().st_mode) for path in record.iterdir()} == {0o600}
+    assert stat.S_IMODE(record.parent.stat().st_mode) == 0o700
+
+
+def test_what_a_link_leads_to_is_recorded(configured):
+    """Whoever is configured through a link is configured by what is behind it."""
+    config, secret, record = configured
+    behind = secret.with_name("behind.conf")
+    secret.rename(behind)
+    secret.symlink_to(behind)
+    capture(config)
+    assert str(behind) in json.loads((record / "index.json").read_text())["files"]
+
+
+def test_a_file_that_is_not_there_is_no_healthy_host(configured):
+    """Nothing is recorded of a service whose declared file is missing, and what was recorded stays."""
+    config, secret, record = configured
+    capture(config)
+    before = (record / "index.json").read_bytes()
+    secret.unlink()
+    with pytest.raises(FileNotFoundError, match=r"secret\.conf"):
+        capture(config)
+    assert (record / "index.json").read_bytes() == before
+    assert [path.name for path in record.parent.iterdir()] == [UNIT]
+    assert capture(config, keep=True) == ()
+
+
+def test_how_declared_mounts_are_mounted_is_recorded(host, tmp_path, monkeypatch):
+    """Source, type and options of the topmost one; what is not mounted at the moment keeps what was known of it."""
+    config, _, _ = host
+    file = tmp_path / "mountinfo"
+    file.write_text("30 22 7:0 / /srv/data rw,nosuid shared:1 - ext4 /dev/loop0 rw,errors=continue\n")
+    monkeypatch.setattr(known_good, "_MOUNTINFO", file)
+    config = msgspec.structs.replace(config, mounts=(MountConfig(path="/srv/data"), MountConfig(path="/other")))
+    record = tmp_path / "known-good" / "mounts.json"
+    assert record in capture(config)
+    expected = {"/srv/data": {"source": "/dev/loop0", "type": "ext4", "options": "rw,nosuid,errors=continue"}}
+    assert json.loads(record.read_text()) == expected
+    file.write_text("")
+    capture(config)
+    assert json.loads(record.read_text()) == expected
