@@ -4,18 +4,16 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from orderd.catalogue import load_repairs
+from founding import founding_repairs
 from orderd.config import Config
 
 sys.path.insert(0, str(Path(__file__).parent))
 from fakes import Scene
 
-ROOT = Path(__file__).parents[2]
-
 
 @pytest.fixture
 def repairs():
-    return load_repairs(ROOT / "playbooks" / "repairs").repairs
+    return founding_repairs()
 
 
 @pytest.fixture

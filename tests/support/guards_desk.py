@@ -2,11 +2,10 @@
 
 from dataclasses import replace
 from itertools import count
-from pathlib import Path
 
 import msgspec
 
-from orderd.catalogue import load_repairs
+from founding import founding_repairs
 from orderd.config import Config
 from orderd.decision.facts import Facts, Limits, Permit
 from orderd.decision.kept import KeptInMemory
@@ -17,7 +16,7 @@ from orderd.domain.repairs import Condition
 from orderd.domain.values import Action, Decision, Diagnosis, Mode, Reason, Source
 from orderd.errors import JournalError
 
-REPAIRS = load_repairs(Path(__file__).parents[2] / "playbooks" / "repairs").repairs
+REPAIRS = founding_repairs()
 START = REPAIRS["service_start"]
 UNIT, OTHER, DISK = Entity.parse("unit:a.service"), Entity.parse("unit:b.service"), Entity.parse("mount:/data")
 DOWN = Diagnosis(failure=Failure.SERVICE_DOWN, entity=UNIT, probability=1.0, source=Source.RULES)
