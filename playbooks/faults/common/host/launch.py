@@ -38,6 +38,6 @@ def launch(name: str, arguments: str) -> dict:
 
 def _systemd_run(name: str, program: str) -> list[str]:
     data = base64.b64encode(program.encode()).decode()
-    properties = ("OOMScoreAdjust=1000", "TimeoutStopSec=3", f"StandardInputData={data}", "StandardInput=data")
+    properties = ("OOMScoreAdjust=1000", "TasksMax=1024", "TimeoutStopSec=3", f"StandardInputData={data}", "StandardInput=data")
     options = [f"--property={each}" for each in properties]
     return ["systemd-run", "--quiet", "--collect", f"--unit={name}", *options, "/usr/bin/python3", "-"]

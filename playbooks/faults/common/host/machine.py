@@ -67,6 +67,23 @@ def processes_of(unit: str) -> list[int]:
     return sorted(pid for pid in found if pid > 0)
 
 
+def threads_of(unit: str) -> list[int]:
+    """Return the ids of all threads of all processes of a unit; what ends meanwhile is left out."""
+    tasks = (Path(f"/proc/{pid}/task") for pid in processes_of(unit))
+    return sorted(int(thread.name) for task in tasks if task.is_dir() for thread in task.iterdir())
+
+
+def cpu_group(pid: int) -> Path:
+    """Return the directory of the control group in which the kernel shares out CPU to a process."""
+    for line in Path(f"/proc/{pid}/cgroup").read_text(encoding="ascii").splitlines():
+        _, controllers, group = line.split(":", 2)
+        if "cpu" in controllers.split(","):
+            return Path("/sys/fs/cgroup/cpu", group.lstrip("/"))
+        if not controllers:  # the unified hierarchy is listed last: it has the CPU where no legacy one has
+            return Path("/sys/fs/cgroup", group.lstrip("/"))
+    raise OSError(f"process {pid}: no control group shares out its CPU")
+
+
 def memory_bytes() -> int:
     """Return the host's memory."""
     first = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()[0]

@@ -15,6 +15,7 @@ from failures import Refused, Void
 CONSENT = Path("/etc/orderd/chaos-allowed")
 DISPOSABLE = "systemd-nspawn"
 CAP_SYS_TIME = 25
+SWAP_BYTES_MIN = 256 << 20
 ORDERCTL = Path("/opt/orderd/bin/orderctl")
 
 
@@ -62,8 +63,17 @@ def _own_clock() -> str:
     return "" if int(effective, 16) >> CAP_SYS_TIME & 1 else "own_clock: CAP_SYS_TIME is missing, the clock cannot be set"
 
 
+def _own_swap() -> str:
+    kind = container()
+    if kind != "none":
+        return f"own_swap: this host is a container ({kind}); its swap is the machine's, and other hosts' too"
+    lines = (line.split() for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines())
+    free = next((int(words[1]) * 1024 for words in lines if words[0] == "SwapFree:"), 0)
+    return "" if free >= SWAP_BYTES_MIN else f"own_swap: {free >> 20} MiB of swap are free, fewer than {SWAP_BYTES_MIN >> 20}"
+
+
 def _orderctl() -> str:
     return "" if os.access(ORDERCTL, os.X_OK) else f"orderctl: {ORDERCTL} is missing, nothing can be announced to orderd"
 
 
-CHECKS = {"own_clock": _own_clock, "orderctl": _orderctl}
+CHECKS = {"own_clock": _own_clock, "own_swap": _own_swap, "orderctl": _orderctl}

@@ -10,7 +10,7 @@ import subprocess
 import records
 import sights
 
-EVENTS = {"main_process_gone", "restarts", "reloaded"}
+EVENTS = {"main_process_gone", "restarts", "reloaded", "oom_killed", "stalled"}
 
 
 def stands() -> dict:

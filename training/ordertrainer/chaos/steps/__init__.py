@@ -11,6 +11,6 @@ from ordertrainer.chaos.steps import files, network, processes, system, units, u
 from ordertrainer.chaos.steps.base import Seconds, Strict, Text
 
 Sight = processes.SIGHTS | units.SIGHTS | files.SIGHTS | network.SIGHTS | system.SIGHTS | upkeep.SIGHTS
-Undo = files.UNDOS | network.UNDOS | units.UNDOS | system.UNDOS | upkeep.UNDOS
+Undo = files.UNDOS | network.UNDOS | units.UNDOS | system.UNDOS | processes.UNDOS | upkeep.UNDOS
 
 __all__ = ["Seconds", "Sight", "Strict", "Text", "Undo"]

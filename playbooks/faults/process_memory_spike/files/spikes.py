@@ -1,0 +1,22 @@
+"""Takes SHARE of the available memory, holds it for a moment, gives it back, over and over. Touches: memory, every page of it."""
+
+import sys
+import time
+from pathlib import Path
+
+HOLD_S = 1.0
+PAUSE_S = 4.0
+STEP_BYTES = 16 << 20
+
+
+def available() -> int:
+    """Return how much memory can still be had."""
+    lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:"))
+
+
+while True:
+    held = [bytearray(b"\xa5") * STEP_BYTES for _ in range(int(available() * float(sys.argv[1]) / STEP_BYTES))]
+    time.sleep(HOLD_S)
+    held.clear()
+    time.sleep(PAUSE_S)
