@@ -28,6 +28,9 @@ TASKS_MAX = 4096
 CPU_WEIGHT_FACTOR = 8
 KILL_TIMEOUT_S = 10.0
 UNIFIED_CONTROLLERS = ("cpuset", "cpu", "io", "memory", "pids")
+NODES = ("c *:* m", "b *:* m")
+# null, zero, full, random, urandom, tty, console, ptmx, terminals, FUSE
+OPENABLE = ("1:3", "1:5", "1:7", "1:8", "1:9", "5:0", "5:1", "5:2", "136:*", "10:229")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,6 +132,19 @@ class CloneGroups:
             _fill_cpuset(hierarchy, PARENT)
             _fill_cpuset(hierarchy, PARENT, self.name)
             _limit(directory, limits)
+
+    def permit_devices(self, disks: Sequence[str]) -> None:
+        """Let the clone open what every host has, and some disks of its own; all else of the machine is refused, node or not.
+
+        Where there is no legacy hierarchy for devices, what keeps a clone from the machine's disks is that it cannot make nodes.
+
+        Args:
+            disks: MAJOR:MINOR of each.
+        """
+        for directory in (h.mount / PARENT / self.name for h in hierarchies() if "devices" in h.controllers):
+            (directory / "devices.deny").write_text("a", encoding="ascii")
+            for rule in (*NODES, *(f"c {each} rw" for each in OPENABLE), *(f"b {each} rw" for each in disks)):
+                (directory / "devices.allow").write_text(rule, encoding="ascii")
 
     def limit_payload(self, limits: Limits) -> None:
         """Repeat the limits on the subgroup nspawn makes: lxcfs reads the CPU quota there and nowhere above."""

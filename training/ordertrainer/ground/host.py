@@ -10,6 +10,7 @@ cores: about three seconds from `up` to services that answer.
 from __future__ import annotations
 
 import atexit
+import os
 import secrets
 import shutil
 import subprocess
@@ -22,7 +23,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from ordertrainer.ground import access, capabilities, image, network, shared
+from ordertrainer.ground import access, capabilities, image, network, shared, volume
 from ordertrainer.ground.cgroups import CloneGroups, Limits, hierarchies
 from ordertrainer.ground.errors import BootError, GroundError
 from ordertrainer.ground.hosts import free_index
@@ -34,7 +35,6 @@ from ordertrainer.ground.signals import held_back
 from ordertrainer.ground.undo import undo
 
 TOP_BYTES_MAX = 4 << 30
-DATA_BYTES = 256 << 20
 MEMORY_BYTES = 2 << 30
 CPU_RATIO = 1.5
 BOOT_TIMEOUT_S = 60.0
@@ -44,6 +44,8 @@ UNDO_TRIES = 20
 UNDO_PAUSE_S = 0.1
 LXCFS_FILES = ("cpuinfo", "diskstats", "loadavg", "meminfo", "stat", "swaps", "uptime")
 PRESSURE_FILES = ("cpu", "io", "memory")
+TMP = "size=256M,mode=1777"  # without a bound it would be a share of the machine's memory, more than the clone may use
+FUSE = Path("/dev/fuse")
 BOOTED = ("running", "degraded")
 
 
@@ -165,7 +167,7 @@ class DisposableHost:
 
     @property
     def root(self) -> Path:
-        """Return the clone's root as mounted outside; `/run`, `/tmp` and `/proc` of the clone are not in it."""
+        """Return the clone's root as mounted outside; `/run`, `/tmp`, `/proc` and `/srv/data` of the clone are not in it."""
         return self.directory / "ground" / "root"
 
     @property
@@ -187,6 +189,11 @@ class DisposableHost:
     def console(self) -> Path:
         """Return the file that holds what the clone wrote to its console."""
         return self.directory / "console.log"
+
+    @property
+    def data_file(self) -> Path:
+        """Return the file that holds what is on the clone's data disk."""
+        return self.directory / "ground" / "data.ext4"
 
     @property
     def groups(self) -> CloneGroups:
@@ -290,28 +297,25 @@ class DisposableHost:
         drop_in.write_text(f"[Service]\nBindReadOnlyPaths={own}\n", encoding="ascii")
 
     def _prepare_data(self) -> None:
-        """Mount a filesystem of its own at /srv/data, so that filling it is a full disk and nothing else."""
-        volume, point = self.directory / "ground" / "data.ext4", self.root / "srv/data"
-        with volume.open("wb") as file:
-            file.truncate(DATA_BYTES)
-        # Blocks of a page: with smaller ones a writer of pages stops while a writer of lines still finds room.
-        run(["mkfs.ext4", "-q", "-F", "-b", "4096", "-m", "0", "-L", "drill-data", str(volume)])
-        point.mkdir(parents=True, exist_ok=True)
-        run(["mount", "-o", "loop", str(volume), str(point)])
-        (point / "worker").mkdir()
-        run(["chroot", str(self.root), "chown", "drillworker:drillworker", "/srv/data/worker"])
+        """Give the clone a disk of its own for /srv/data, so that filling it is a full disk and nothing else."""
+        volume.make(self.data_file, self.root)
+        self.ledger.enter("loop", str(self.data_file))
+        volume.tell(self.root, volume.attach(self.data_file))
 
     def _start(self) -> None:
         self.ledger.enter("cgroups", self.name)
         self.groups.create(self.limits)
+        disk = volume.device(self.data_file)
+        self.groups.permit_devices([volume.number(disk)])
         self.ledger.enter("processes", self.name)
         # A signal between the fork and the assignment would leave a zombie that keeps its control group from being removed.
         with self.console.open("wb") as console, held_back():
             self.nspawn = subprocess.Popen(
-                self.groups.command(self.limits, _nspawn(self.root, self.name)),
+                self.groups.command(self.limits, _nspawn(self.root, self.name, disk)),
                 stdin=subprocess.DEVNULL,
                 stdout=console,
                 stderr=subprocess.STDOUT,
+                env=os.environ | {"SYSTEMD_NSPAWN_TMPFS_TMP": "0"},  # one /tmp, ours, not another below it
                 start_new_session=True,  # Ctrl-C in the terminal is for us, not for the clone
             )
 
@@ -431,9 +435,11 @@ def _give_up(ground: Ground, record: Record) -> None:
             take_down(ground, record.name)
 
 
-def _nspawn(root: Path, name: str) -> list[str]:
+def _nspawn(root: Path, name: str, disk: str) -> list[str]:
     binds = [f"--bind-ro={shared.LXCFS_DIR}"]  # sources under /proc are looked up inside, so the whole of it comes first
     binds += [f"--bind-ro={shared.LXCFS_DIR}/proc/{file}:/proc/{file}" for file in LXCFS_FILES]
+    binds += [f"--bind={device}" for device in (disk, str(FUSE)) if Path(device).exists()]
+    binds += [f"--tmpfs=/tmp:{TMP}"]
     return [
         *("systemd-nspawn", "--quiet", "--boot", f"--directory={root}", f"--machine={name}"),
         *("--register=no", "--keep-unit", "--settings=no", "--private-network", "--console=pipe"),

@@ -1,6 +1,6 @@
 """How each kind of ledger entry is undone. Every undo accepts that there is nothing left to undo.
 
-Touches: mounts, links, cgroups, directories and processes of one host.
+Touches: mounts, loop devices, links, cgroups, directories and processes of one host.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from ordertrainer.ground import network
+from ordertrainer.ground import network, volume
 from ordertrainer.ground.cgroups import CloneGroups
 from ordertrainer.ground.shell import run
 
@@ -57,6 +57,7 @@ def _close_ssh(directory: str) -> None:
 
 UNDO: dict[str, Callable[[str], None]] = {
     "mount": _unmount,
+    "loop": volume.detach,
     "link": network.disconnect,
     "processes": lambda name: CloneGroups(name=name).kill(),
     "cgroups": lambda name: CloneGroups(name=name).remove(),
