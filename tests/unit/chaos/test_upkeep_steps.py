@@ -10,7 +10,7 @@ import sys
 import threading
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from socket import create_server
+from socket import SHUT_RDWR, create_server
 
 import pytest
 
@@ -77,9 +77,11 @@ def served(key, file):
 
         thread = threading.Thread(target=serve)
         thread.start()
-        yield f"127.0.0.1:{server.getsockname()[1]}"
-        server.shutdown(2)
-    thread.join()
+        try:
+            yield f"127.0.0.1:{server.getsockname()[1]}"
+        finally:
+            server.shutdown(SHUT_RDWR)
+            thread.join()
 
 
 @needs_openssl
