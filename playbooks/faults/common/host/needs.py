@@ -16,6 +16,9 @@ CONSENT = Path("/etc/orderd/chaos-allowed")
 DISPOSABLE = "systemd-nspawn"
 CAP_SYS_TIME = 25
 SWAP_BYTES_MIN = 256 << 20
+FUSE = "/dev/fuse"
+TMP = "/tmp"  # noqa: S108  it is looked at, nothing is put there
+TMP_BYTES_MAX = 1 << 30  # more takes too long to fill, and where it is memory the host has no more of it
 ORDERCTL = Path("/opt/orderd/bin/orderctl")
 
 
@@ -72,8 +75,24 @@ def _own_swap() -> str:
     return "" if free >= SWAP_BYTES_MIN else f"own_swap: {free >> 20} MiB of swap are free, fewer than {SWAP_BYTES_MIN >> 20}"
 
 
+def _fuse() -> str:
+    try:
+        os.close(os.open(FUSE, os.O_RDWR))
+    except OSError as error:
+        return f"fuse: {FUSE} cannot be opened ({error.strerror})"
+    return ""
+
+
+def _bounded_tmp() -> str:
+    if not os.path.ismount(TMP):
+        return "bounded_tmp: /tmp is a part of another file system, which would be filled with it"
+    volume = os.statvfs(TMP)
+    size = volume.f_blocks * volume.f_frsize
+    return "" if size <= TMP_BYTES_MAX else f"bounded_tmp: /tmp has {size >> 20} MiB, more than {TMP_BYTES_MAX >> 20}"
+
+
 def _orderctl() -> str:
     return "" if os.access(ORDERCTL, os.X_OK) else f"orderctl: {ORDERCTL} is missing, nothing can be announced to orderd"
 
 
-CHECKS = {"own_clock": _own_clock, "own_swap": _own_swap, "orderctl": _orderctl}
+CHECKS = {"own_clock": _own_clock, "own_swap": _own_swap, "orderctl": _orderctl, "fuse": _fuse, "bounded_tmp": _bounded_tmp}

@@ -7,10 +7,10 @@ parameters.
 
 from __future__ import annotations
 
-from ordertrainer.chaos.steps import files, network, processes, system, units, upkeep
+from ordertrainer.chaos.steps import files, mounts, network, processes, system, units, upkeep
 from ordertrainer.chaos.steps.base import Seconds, Strict, Text
 
-Sight = processes.SIGHTS | units.SIGHTS | files.SIGHTS | network.SIGHTS | system.SIGHTS | upkeep.SIGHTS
-Undo = files.UNDOS | network.UNDOS | units.UNDOS | system.UNDOS | processes.UNDOS | upkeep.UNDOS
+Sight = processes.SIGHTS | units.SIGHTS | files.SIGHTS | mounts.SIGHTS | network.SIGHTS | system.SIGHTS | upkeep.SIGHTS
+Undo = files.UNDOS | mounts.UNDOS | network.UNDOS | units.UNDOS | system.UNDOS | processes.UNDOS | upkeep.UNDOS
 
 __all__ = ["Seconds", "Sight", "Strict", "Text", "Undo"]

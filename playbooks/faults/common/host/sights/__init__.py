@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from failures import Refused
 
-from sights import files, network, processes, system, units, upkeep
+from sights import files, mounts, network, processes, system, units, upkeep
 
-KINDS = {**processes.KINDS, **units.KINDS, **files.KINDS, **network.KINDS, **system.KINDS, **upkeep.KINDS}
+KINDS = {**processes.KINDS, **units.KINDS, **files.KINDS, **network.KINDS, **mounts.KINDS, **system.KINDS, **upkeep.KINDS}
 
 
 def capture(sight: dict) -> object:

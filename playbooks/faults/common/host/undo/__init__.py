@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from failures import Refused
 
-from undo import files, network, processes, system, units, upkeep
+from undo import files, mounts, network, processes, system, units, upkeep
 
-KINDS = {**files.KINDS, **network.KINDS, **units.KINDS, **system.KINDS, **processes.KINDS, **upkeep.KINDS}
+KINDS = {**files.KINDS, **mounts.KINDS, **network.KINDS, **units.KINDS, **system.KINDS, **processes.KINDS, **upkeep.KINDS}
 
 
 def capture(step: dict) -> object:
