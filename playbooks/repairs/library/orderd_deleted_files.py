@@ -33,7 +33,7 @@ def deleted(mount, least_bytes):
     device = os.lstat(mount).st_dev
     found = [
         (status.st_blocks * 512, pid, descriptor)
-        for pid, descriptor, status in open_files()
+        for pid, descriptor, status in open_files(mount)
         if descriptor is not None
         and status.st_dev == device
         and stat.S_ISREG(status.st_mode)

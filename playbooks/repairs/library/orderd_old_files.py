@@ -28,7 +28,7 @@ SCRATCH = ("tmp", ".tmp")
 def scratch_files(mount, old_s):
     """Return (bytes on disk, path, identity) of the forgotten files in folders for scratch data, largest first."""
     device, now = os.lstat(mount).st_dev, time.time()
-    used = open_identities(device)
+    used = open_identities(mount)
     found = []
     for folder in _scratch_folders(mount, device):
         for _current, entries in walk(folder, device):

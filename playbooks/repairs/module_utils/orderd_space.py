@@ -50,29 +50,27 @@ def _entries(folder):
             continue
 
 
-def open_files():
-    """Yield (pid, descriptor, status) of everything that processes have open, and (pid, None, status) of what they work in."""
+def open_files(mount):
+    """Yield (pid, descriptor, status) of what processes have open below a mount point; no descriptor for where they work.
+
+    Names are looked at first: whoever asks about a file on another mount that hangs does not come back.
+    """
     for pid in filter(str.isdigit, os.listdir("/proc")):
-        folder = f"/proc/{pid}/fd"
         try:
-            descriptors = os.listdir(folder)
+            descriptors = os.listdir(f"/proc/{pid}/fd")
         except OSError:
             continue
-        for descriptor in descriptors:
+        for descriptor, place in [*((each, f"fd/{each}") for each in descriptors), (None, "cwd"), (None, "root")]:
             try:
-                yield int(pid), descriptor, os.stat(f"{folder}/{descriptor}")
-            except OSError:
-                continue
-        for place in ("cwd", "root"):
-            try:
-                yield int(pid), None, os.stat(f"/proc/{pid}/{place}")
+                if f"{os.readlink(f'/proc/{pid}/{place}')}/".startswith(f"{mount.rstrip('/')}/"):
+                    yield int(pid), descriptor, os.stat(f"/proc/{pid}/{place}")
             except OSError:
                 continue
 
 
-def open_identities(device):
-    """Return the identities of everything on one file system that a process has open or mapped in."""
-    return {identity(status) for _pid, _descriptor, status in open_files() if status.st_dev == device}
+def open_identities(mount):
+    """Return the identities of everything below a mount point that a process has open or works in."""
+    return {identity(status) for _pid, _descriptor, status in open_files(mount)}
 
 
 def flags(pid, descriptor):

@@ -50,7 +50,7 @@ def holder(deleted, tmp_path, monkeypatch):
     with subprocess.Popen([sys.executable, "-c", HOLDS_DELETED, str(tmp_path / "f")], stdout=subprocess.PIPE) as process:
         process.stdout.readline()
         everything = deleted.open_files
-        monkeypatch.setattr(deleted, "open_files", lambda: [each for each in everything() if each[0] == process.pid])
+        monkeypatch.setattr(deleted, "open_files", lambda mount: [each for each in everything(mount) if each[0] == process.pid])
         yield process
         process.kill()
 
