@@ -89,7 +89,7 @@ def _start(request: dict, baseline: dict) -> None:
     records.UNIT_FILE.write_text(UNIT_TEXT.format(**values), encoding="ascii")
     records.BOOT_LINK.parent.mkdir(exist_ok=True)
     records.BOOT_LINK.symlink_to(records.UNIT_FILE)
-    ttl = f"--on-active={request['ttl_s']}s"
+    ttl = f"--on-startup={_running_s() + request['ttl_s']:.3f}s"
     run("systemd-run", "--quiet", f"--unit={records.UNIT}", ttl, "--timer-property=AccuracySec=100ms")
     lifetime = f"--property=RuntimeMaxSec={request['ttl_s']}"
     command = [*PYTHON.split(), str(records.HOME), "watch"]
@@ -100,3 +100,13 @@ def _start(request: dict, baseline: dict) -> None:
     timer = show(f"{records.UNIT}.timer", "ActiveState", "Unit")
     if timer != {"ActiveState": "active", "Unit": f"{records.UNIT}.service"}:
         raise Refused(f"the timer that reverts in time does not run: {timer}")
+
+
+def _running_s() -> float:
+    """Return how long systemd has run.
+
+    A time counted from there stays where it is; one counted from the timer's own start begins anew at every daemon-reload, and a
+    host on which units keep changing would never revert.
+    """
+    began_us = int(run("systemctl", "show", "--property=UserspaceTimestampMonotonic", "--value"))
+    return time.monotonic() - began_us / 1e6
