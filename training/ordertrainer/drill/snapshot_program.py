@@ -53,6 +53,8 @@ SETTINGS = ("/proc/sys/net", "/proc/sys/user")
 KERNEL_SETTINGS = ("domainname", "hostname", "msgmax", "msgmnb", "msgmni", "sem", "shmall", "shmmax", "shmmni")
 MOVING_SETTINGS = ("nf_conntrack_count", "stable_secret", "flush", "tcp_fastopen_key")
 
+LINK_LOCAL = "fe80:"
+
 
 def said(*argv: str) -> str:
     """Return what a program prints, empty when it is missing or fails."""
@@ -234,7 +236,6 @@ def links() -> dict[str, str]:
                 "up" if "UP" in link.get("flags", ()) else "down",
                 f"mtu={link.get('mtu')}",
                 f"master={link.get('master', 'none')}",
-                f"address={link.get('address', 'none')}",
                 f"kind={link.get('linkinfo', {}).get('info_kind', 'none')}",
                 f"queue={link.get('txqlen')}",
             )
@@ -244,12 +245,12 @@ def links() -> dict[str, str]:
 
 
 def addresses() -> dict[str, str]:
-    """Return the addresses by link; how long each is valid moves and is left out."""
+    """Return the addresses by link, but for those that the kernel makes up from a random hardware address."""
     return {
         f"{link['ifname']} {each['local']}/{each['prefixlen']}": each.get("scope", "")
         for link in json_of("ip", "-j", "address", "show")
         for each in link.get("addr_info", ())
-        if "local" in each
+        if "local" in each and not each["local"].startswith(LINK_LOCAL)
     }
 
 
@@ -258,6 +259,8 @@ def routes() -> dict[str, str]:
     found = {}
     for family in ("-4", "-6"):
         for route in json_of("ip", family, "-j", "route", "show", "table", "all"):
+            if str(route.get("dst")).startswith(LINK_LOCAL):
+                continue
             key = f"{family} {route.get('table', 'main')} {route.get('type', '')} {route.get('dst')} {route.get('dev', '')}"
             found[key] = f"via={route.get('gateway', '')} metric={route.get('metric', '')} {sorted(route.get('flags', ()))}"
         for rule in json_of("ip", family, "-j", "rule", "show"):
