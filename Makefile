@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 export ORT_DISABLE_TELEMETRY := 1
 export GRPC_ENABLE_FORK_SUPPORT := 0
 
-.PHONY: drill test reliability bench bundle proto clean
+.PHONY: drill test reliability prove bench bundle proto clean
 
 drill: $(VENV)/.drill ## break a disposable host, let orderd repair it, prove it
 	@$(BIN)/ordertrainer drill $(if $(BATTERY),--battery $(BATTERY)) $(if $(HOSTS),--hosts $(HOSTS)) \
@@ -22,6 +22,10 @@ test: $(VENV)/.test ## everything: linters, types, unit, contract, integration, 
 reliability: $(VENV)/.test ## T1 to T20 against their limits, written to out/reliability.json; NIGHTLY=1 for the large sizes
 	@$(BIN)/ordertrainer host prepare
 	@ORDERD_RELIABILITY_OUT=out/reliability.json $(if $(NIGHTLY),ORDERD_RELIABILITY=nightly) $(BIN)/pytest tests/reliability $(PYTEST_ARGS)
+
+prove: $(VENV)/.drill ## every fault and every cure on disposable hosts, into out/catalogue.json; goes on where it was interrupted
+	@$(BIN)/ordertrainer host prepare
+	@$(BIN)/ordertrainer catalogue prove
 
 bench: $(VENV)/.test ## benchmarks; compare with a peer in the same run
 	@for b in tests/bench/bench_*.py; do echo "== $$b"; $(BIN)/python $$b || exit 1; done
