@@ -9,12 +9,11 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "scenario"))
 from fakes import DOWN, NGINX, RUNNING, Scene
-from orderd.catalogue import load_repairs
+from founding import founding_repairs
 from orderd.config import Config
 from orderd.domain.values import IncidentState, Reason
 from orderd.record import Journal
 
-REPAIRS = Path(__file__).parents[2] / "playbooks" / "repairs"
 AUTO = msgspec.convert({"decision": {"mode": "auto"}}, Config)
 
 
@@ -24,7 +23,7 @@ class Killed(Scene):
     def __init__(self, file, config=AUTO):
         self.file = file
         self.opened = []
-        super().__init__(load_repairs(REPAIRS).repairs, config)
+        super().__init__(founding_repairs(), config)
 
     def start(self):
         for journal in self.opened:
