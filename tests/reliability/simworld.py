@@ -17,7 +17,7 @@ from pathlib import Path
 import msgspec
 
 import simdisk
-from orderd.catalogue import load_repairs
+from founding import founding_repairs
 from orderd.config import Config
 from orderd.config.schema import JournalConfig
 from orderd.decision import GuardMemory
@@ -34,7 +34,7 @@ from orderd.record.journal import AFTERWARDS
 from simdisk import SimDisk
 
 ROOT = Path(__file__).parents[2]
-REPAIRS = load_repairs(ROOT / "playbooks" / "repairs").repairs
+REPAIRS = founding_repairs()
 CONFIG = msgspec.convert({"decision": {"mode": "auto"}}, Config)
 JOURNAL = JournalConfig(ballast_bytes=0)
 WRITE_ERRORS = {"ENOSPC": (simdisk.FULL, simdisk.FULL), "EIO": (simdisk.IO_WRITE, simdisk.IO_SYNC)}

@@ -4,19 +4,18 @@ The real loop, guard, journal and ids on a host that is played; monotonic time g
 """
 
 import asyncio
-from pathlib import Path
 
 import msgspec
 import pytest
 
 from fakes import DOWN, NGINX, RUNNING, Scene
-from orderd.catalogue import load_repairs
+from founding import founding_repairs
 from orderd.config import Config
 from orderd.domain.clock import Instant
 from orderd.domain.values import IncidentState, Reason
 from orderd.record import DecisionIds, Journal
 
-REPAIRS = load_repairs(Path(__file__).parents[2] / "playbooks" / "repairs").repairs
+REPAIRS = founding_repairs()
 HOUR_S, YEAR_S = 3600, 31_557_600
 JUMPS = {"1970": None, "+1 h": HOUR_S, "-1 h": -HOUR_S, "+10 y": 10 * YEAR_S, "-10 y": -10 * YEAR_S}
 LIMIT = "no spurious repair, ids stay ordered"

@@ -18,7 +18,7 @@ import msgspec
 import pytest
 
 from fakes import DATA, DOWN, FULL, HUNG, MASKED, NGINX, REDIS, ROOMY, RUNNING, Scene
-from orderd.catalogue import load_repairs
+from founding import founding_repairs
 from orderd.config import Config
 from orderd.notify import Notifier
 from orderd.record import DecisionHub, DecisionIds, Journal
@@ -147,7 +147,7 @@ def config(tmp_path):
 async def test_a_day_of_incidents_leaves_no_trace_in_memory(config, tmp_path, measured, size):
     """After warm-up memory grows by less than 1 MiB an hour, descriptors and threads not at all; files stay bounded."""
     hours = size(24, 24 * 7)
-    day = Day(load_repairs(Path(__file__).parents[2] / "playbooks" / "repairs").repairs, config)
+    day = Day(founding_repairs(), config)
     beside = [day.sink.uplink.run(), day.sink.notifier.run(), *(day.sink.watch() for _ in range(WATCHERS))]
     tasks = [asyncio.create_task(work) for work in beside]
     seen = []

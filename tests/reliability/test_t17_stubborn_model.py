@@ -6,19 +6,18 @@ and down again soon; meanwhile orderd is restarted, the host rebooted and the wa
 
 import random
 from dataclasses import dataclass
-from pathlib import Path
 
 import msgspec
 import pytest
 
 from fakes import DOWN, HUNG, RUNNING, Scene
-from orderd.catalogue import load_repairs
+from founding import founding_repairs
 from orderd.config import Config
 from orderd.domain.faults import FAILURES, Entity, Failure
 from orderd.domain.values import Action, Reason, Scores
 from orderd.executor.messages import Mode as RunMode
 
-REPAIRS = load_repairs(Path(__file__).parents[2] / "playbooks" / "repairs").repairs
+REPAIRS = founding_repairs()
 SSHD = Entity.parse("unit:ssh.service")
 SAYS = {"service_start": (Failure.SERVICE_DOWN, DOWN), "service_kill_and_restart": (Failure.SERVICE_HUNG, HUNG)}
 PER_HOUR, FAILED_MAX, HOUR_S = 3, 2, 3600.0

@@ -10,8 +10,8 @@ import msgspec
 import pytest
 
 from fakes import DOWN, RUNNING, Scene
+from founding import founding_repairs
 from installed_host import decided_after, decisions, installed_host, is_active, orderctl, shell, unfinished, wait
-from orderd.catalogue import load_repairs
 from orderd.config import Config
 from orderd.domain.faults import Entity
 from orderd.errors import ExecutorError, RepairRefusedError
@@ -75,7 +75,7 @@ async def test_a_hundred_requests_at_once_run_one_repair_at_a_time(tmp_path, mea
 async def test_a_hundred_failures_at_once_end_once_each(measured):
     """A hundred services fail in one sample: no two repairs of one thing, never more at once than configured, one end each."""
     config = msgspec.convert({"decision": {"mode": "auto", "repairs_per_host_per_hour": 1000}}, Config)
-    scene = Scene(load_repairs(ROOT / "playbooks" / "repairs").repairs, config)
+    scene = Scene(founding_repairs(), config)
     units = [Entity.parse(f"unit:app{number}.service") for number in range(COUNT)]
     scene.host.state |= {unit: dict(RUNNING) for unit in units}
     await scene.ticks(3)

@@ -38,6 +38,8 @@ SILENCE_TIMEOUT_S: Final = 12.0
 DECOY_TIMEOUT_S: Final = 25.0
 DECOY_SETTLE_S: Final = 1.5
 RESIDUE_PATIENCE_S: Final = 1.0
+RESIDUE_LOOKS: Final = 5
+"""What the database starts for its own upkeep, or systemd leaves for a moment, is gone by then."""
 BEFORE_NS: Final = NS_PER_S * 3 // 2
 QUIET: Final = "quiet"
 QUIET_TARGET: Final = f"{EntityKind.HOST}:system"
@@ -253,7 +255,9 @@ def _settled(bench: Bench, before: snapshot.Snapshot) -> snapshot.Snapshot:
     """Return the inventory once the host is calm: what only passes through is not residue."""
     _steady(bench)
     after = snapshot.take(bench.host)
-    if snapshot.residue(before, after):
+    for _ in range(RESIDUE_LOOKS):
+        if not snapshot.residue(before, after):
+            break
         time.sleep(RESIDUE_PATIENCE_S)
         after = snapshot.take(bench.host)
     return after

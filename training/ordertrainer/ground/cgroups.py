@@ -201,17 +201,17 @@ class CloneGroups:
             run(["systemctl", "reset-failed", self.scope], check=False)
             return
         for directory in self.directories:
-            for group in sorted(directory.rglob("*/"), key=lambda p: -len(p.parts)) if directory.is_dir() else ():
-                _remove(group)
-            _remove(directory)
+            for group, _, _ in os.walk(directory, topdown=False):
+                _remove(Path(group))
             if directory.parent.is_dir() and not any(p.is_dir() for p in directory.parent.iterdir()):
                 _remove(directory.parent)
 
 
 def _processes(directory: Path) -> Iterable[int]:
-    for file in directory.rglob("cgroup.procs") if directory.is_dir() else ():
+    # Path.rglob gives up where a group ends while it looks; os.walk passes it over.
+    for group, _, _ in os.walk(directory):
         try:
-            pids = file.read_text(encoding="ascii").split()
+            pids = Path(group, "cgroup.procs").read_text(encoding="ascii").split()
         except OSError:  # the group went away, or is threaded
             continue
         yield from (int(pid) for pid in pids if int(pid) > 1)

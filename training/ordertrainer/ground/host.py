@@ -430,9 +430,11 @@ def _open(ground: Ground, record: Record, index: int | None) -> Ledger:
 def _give_up(ground: Ground, record: Record) -> None:
     """Take down what there is of a host that did not come up; never another one that holds its name."""
     shutil.rmtree(ground.draft_dir(record.token), ignore_errors=True)
+    token = ""
     with suppress(FileNotFoundError):
-        if Ledger.load(ground.host_dir(record.name) / LEDGER).record.token == record.token:
-            take_down(ground, record.name)
+        token = Ledger.load(ground.host_dir(record.name) / LEDGER).record.token
+    if token == record.token:
+        take_down(ground, record.name)
 
 
 def _nspawn(root: Path, name: str, disk: str) -> list[str]:
