@@ -9,7 +9,8 @@ import pytest
 from orderd.config.schema import TelemetryConfig
 from orderd.domain.clock import Instant, SystemClock
 from orderd.domain.faults import Entity, EntityKind
-from orderd.domain.signals import HOST_SIGNALS, schema_digest
+from orderd.domain.schema import schema_digest
+from orderd.domain.signals import HOST_SIGNALS
 from orderd.domain.values import EntityRow, Sample, entity_values
 from orderd.telemetry import Uplink
 from orderd.telemetry.channel import PUSH, Line

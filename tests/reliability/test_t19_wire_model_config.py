@@ -12,7 +12,7 @@ import pytest
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
 from orderd.config import load
-from orderd.domain.signals import schema_digest
+from orderd.domain.schema import schema_digest
 from orderd.domain.values import IncidentState, Reason, RepairOutcome
 from orderd.inference.manifest import decode_manifest
 from orderd.v1 import decision_pb2, host_pb2, telemetry_pb2

@@ -14,7 +14,8 @@ from onnx import TensorProto, helper, numpy_helper
 
 from orderd.config.schema import InferenceConfig
 from orderd.domain.faults import FAILURES, KINDS
-from orderd.domain.signals import ENTITY_SIGNALS, HOST_SIGNALS, SLOT_AGES_S, schema_digest
+from orderd.domain.schema import schema_digest
+from orderd.domain.signals import ENTITY_SIGNALS, HOST_SIGNALS, SLOT_AGES_S
 from orderd.inference.graph import INPUTS, OUTPUTS
 from orderd.inference.manifest import CanaryCase, Manifest, Package
 from orderd.packaging.signing import ensure_keys, public_half, sign_model

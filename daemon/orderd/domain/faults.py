@@ -42,11 +42,16 @@ class Failure(StrEnum):
     MOUNT_READ_ONLY = "mount_read_only"
     MOUNT_MISSING = "mount_missing"
     MOUNT_STUCK = "mount_stuck"
+    MOUNT_ACCESS_LOST = "mount_access_lost"
+    SERVICE_SQUEEZED = "service_squeezed"
+    NIC_DOWN = "nic_down"
+    NIC_MISCONFIGURED = "nic_misconfigured"
+    HOST_MISCONFIGURED = "host_misconfigured"
     UNKNOWN = "unknown"
 
 
-KINDS: Final = (EntityKind.UNIT, EntityKind.MOUNT, EntityKind.PROCESS, EntityKind.RESOLVER, EntityKind.CLOCK)
-"""The kinds that are sampled, in the order of the model's kind index; what happens to others nobody can name yet."""
+KINDS: Final = tuple(EntityKind)
+"""Every kind, in the order of the model's kind index; only ever appended to (`orderd.domain.schema`)."""
 FAILURES: Final = (
     Failure.OK,
     Failure.SERVICE_DOWN,
@@ -82,6 +87,11 @@ KIND_OF: Final = {
     Failure.MOUNT_READ_ONLY: EntityKind.MOUNT,
     Failure.MOUNT_MISSING: EntityKind.MOUNT,
     Failure.MOUNT_STUCK: EntityKind.MOUNT,
+    Failure.MOUNT_ACCESS_LOST: EntityKind.MOUNT,
+    Failure.SERVICE_SQUEEZED: EntityKind.UNIT,
+    Failure.NIC_DOWN: EntityKind.NIC,
+    Failure.NIC_MISCONFIGURED: EntityKind.NIC,
+    Failure.HOST_MISCONFIGURED: EntityKind.HOST,
 }
 """The one entity kind each failure class happens to (``OK`` happens to all)."""
 

@@ -16,7 +16,8 @@ from typing import Final
 
 from orderd.domain.clock import Instant
 from orderd.domain.faults import KINDS, Entity
-from orderd.domain.signals import ENTITY_SIGNALS, HOST_SIGNALS, SLOT_AGES_S, schema_digest
+from orderd.domain.schema import schema_digest
+from orderd.domain.signals import ENTITY_SIGNALS, HOST_SIGNALS, SLOT_AGES_S
 from orderd.domain.values import EntityRow, Sample
 from orderd.domain.window import Window
 

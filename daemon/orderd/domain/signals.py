@@ -1,18 +1,17 @@
 """Every measured quantity, declared once: name, unit, kind of entity, meaning. Pure.
 
 A signal is a number measured on the host. Missing is NaN and stays missing: never zero. Base units only; ``_ratio`` is 0 to 1.
-The order of the two tuples is the order of the columns everywhere: samples, telemetry, data sets, the model's input. The order
-and the names enter the schema digest, so that a model trained on another list is refused.
+The order of the two tuples is the order of the columns everywhere: samples, telemetry, data sets, the model's input. Columns
+are only ever appended, so that a model which knows the first of them goes on working (`orderd.domain.schema`).
 
 References:
     cockpit src/cockpit/samples.py, for declaring samples in one place and testing emitted == declared.
 """
 
-import hashlib
 from dataclasses import dataclass
 from typing import Final
 
-from orderd.domain.faults import FAILURES, KINDS, EntityKind
+from orderd.domain.faults import EntityKind
 
 ALL_KINDS: Final = frozenset(EntityKind)
 
@@ -46,6 +45,14 @@ def _mount(name: str, meaning: str) -> Signal:
 
 def _process(name: str, meaning: str) -> Signal:
     return Signal(name=name, meaning=meaning, kinds=frozenset({EntityKind.PROCESS}))
+
+
+def _nic(name: str, meaning: str) -> Signal:
+    return Signal(name=name, meaning=meaning, kinds=frozenset({EntityKind.NIC}))
+
+
+def _system(name: str, meaning: str) -> Signal:
+    return Signal(name=name, meaning=meaning, kinds=frozenset({EntityKind.HOST}))
 
 
 HOST_SIGNALS: Final = (
@@ -109,25 +116,29 @@ ENTITY_SIGNALS: Final = (
         meaning="change of (wall clock - CLOCK_BOOTTIME) since orderd started, seconds",
         kinds=frozenset({EntityKind.CLOCK}),
     ),
+    # From here on: what differs from the known-good record, which is the desired state of what nobody declares line by line.
+    _unit("unit_limits_changed_ratio", "1 when CPU quota or memory limits of its control group differ from the record"),
+    _unit("unit_priority_changed_ratio", "share of its processes that are nicer than the record says (stat nice)"),
+    _mount("mount_access_changed_ratio", "1 when owner or mode of the top directory differ from the record"),
+    Signal(
+        name="resolver_overridden_ratio",
+        meaning="1 when /etc/hosts answers for the name that the resolver is asked for, and did not in the record",
+        kinds=frozenset({EntityKind.RESOLVER}),
+    ),
+    _nic("nic_down_ratio", "1 when the link is administratively down, or has lost its carrier (/sys/class/net)"),
+    _nic("nic_addresses_missing_ratio", "share of the recorded address families of which the link has no address left"),
+    _nic("nic_routes_missing_ratio", "share of the recorded routes over the link whose destination has no route left"),
+    _nic("nic_mtu_changed_ratio", "1 when the MTU differs from the record"),
+    _nic("nic_queueing_changed_ratio", "1 when the queueing disciplines differ from the record (rtnetlink)"),
+    _nic("nic_neighbours_fixed_ratio", "1 when a neighbour's hardware address is fixed that the record does not fix"),
+    _system("host_settings_changed_ratio", "share of the watched kernel settings that differ from the record (/proc/sys)"),
+    _system("host_name_changed_ratio", "1 when the host's name differs from the record"),
+    _system("host_login_broken_ratio", "1 when sshd or sudo cannot read its configuration (orderd-login-check.service)"),
 )
-"""Entity signals, in column order; an entity carries those of its kind, the rest are NaN."""
+"""Entity signals, in column order; an entity carries those of its kind, the rest are NaN. Only ever appended to."""
 
 SLOT_AGES_S: Final = (0.0, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0)
 """Ages of the window's slots: recent seconds fine, older ones coarse."""
 
 HOST_INDEX: Final = {signal.name: i for i, signal in enumerate(HOST_SIGNALS)}
 ENTITY_INDEX: Final = {signal.name: i for i, signal in enumerate(ENTITY_SIGNALS)}
-
-
-def schema_digest() -> str:
-    """Return the sha256 over everything that gives the model's input and output their meaning.
-
-    Returns:
-        64 hexadecimal digits; equal on two programs only when signals, slots, kinds and failure classes agree in name and order.
-    """
-    lines = [f"host {s.name}" for s in HOST_SIGNALS]
-    lines += [f"entity {s.name} {','.join(sorted(s.kinds))}" for s in ENTITY_SIGNALS]
-    lines += [f"slot {age}" for age in SLOT_AGES_S]
-    lines += [f"kind {kind}" for kind in KINDS]
-    lines += [f"failure {failure}" for failure in FAILURES]
-    return hashlib.sha256("\n".join(lines).encode()).hexdigest()

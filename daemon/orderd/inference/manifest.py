@@ -14,7 +14,7 @@ from typing import Annotated, Final
 import msgspec
 from msgspec import Meta
 
-from orderd.domain.signals import schema_digest
+from orderd.domain.schema import schema_digest
 from orderd.errors import ModelRefusedError
 from orderd.trust import SIGNATURE_FILE
 from orderd.trust.signature import SIGNATURE_FILE_BYTES_MAX

@@ -22,7 +22,7 @@ from google.protobuf.message import DecodeError
 
 from orderd.config.schema import TelemetryConfig
 from orderd.domain.clock import Clock, Instant
-from orderd.domain.signals import schema_digest
+from orderd.domain.schema import schema_digest
 from orderd.domain.values import DecisionRecord, Sample
 from orderd.errors import OrderdError, TelemetryError
 from orderd.telemetry.channel import PUSH, Line

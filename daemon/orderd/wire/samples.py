@@ -13,7 +13,8 @@ from itertools import chain
 
 from orderd.domain.clock import Instant
 from orderd.domain.faults import Entity
-from orderd.domain.signals import ENTITY_SIGNALS, HOST_SIGNALS, schema_digest
+from orderd.domain.schema import schema_digest
+from orderd.domain.signals import ENTITY_SIGNALS, HOST_SIGNALS
 from orderd.domain.values import EntityRow, Sample
 from orderd.v1 import telemetry_pb2
 

@@ -5,7 +5,8 @@ import pytest
 from typer.testing import CliRunner
 
 from orderd.domain.faults import FAILURES, KINDS, EntityKind, Failure
-from orderd.domain.signals import ENTITY_INDEX, schema_digest
+from orderd.domain.schema import schema_digest
+from orderd.domain.signals import ENTITY_INDEX
 from orderd.domain.window import History
 from ordertrainer.dataset import IGNORE, DatasetError, append_label, digest, iter_windows, load_examples, read_labels
 from ordertrainer.serve.layout import Layout

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from orderd.domain.faults import FAILURES, KIND_OF, Entity, Failure
-from orderd.domain.signals import ENTITY_SIGNALS, HOST_SIGNALS, schema_digest
+from orderd.domain.schema import schema_digest
+from orderd.domain.signals import ENTITY_SIGNALS, HOST_SIGNALS
 
 
 @pytest.mark.parametrize(

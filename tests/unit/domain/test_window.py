@@ -4,7 +4,8 @@ import math
 
 from orderd.domain.clock import Instant
 from orderd.domain.faults import Entity
-from orderd.domain.signals import ENTITY_INDEX, ENTITY_SIGNALS, HOST_SIGNALS, SLOT_AGES_S, schema_digest
+from orderd.domain.schema import schema_digest
+from orderd.domain.signals import ENTITY_INDEX, ENTITY_SIGNALS, HOST_SIGNALS, SLOT_AGES_S
 from orderd.domain.values import EntityRow, Sample, entity_values
 from orderd.domain.window import History
 

@@ -23,8 +23,8 @@ def host(tmp_path, monkeypatch):
     resolv = tmp_path / "resolv.conf"
     resolv.write_text("nameserver 127.0.0.53\n")
     paths = [str(dropin)]
-    monkeypatch.setattr(known_good, "_dropin_paths", lambda unit: paths)
-    monkeypatch.setattr(known_good, "_unit_file", lambda unit: "")
+    monkeypatch.setattr(known_good.dropins, "_dropin_paths", lambda unit: paths)
+    monkeypatch.setattr(known_good.services, "_unit_file", lambda unit: "")
     config = Config(
         services=(ServiceConfig(unit=UNIT),),
         sampling=SamplingConfig(known_good=str(tmp_path / "known-good")),
@@ -133,7 +133,7 @@ def configured(host, tmp_path, monkeypatch):
         path.parent.mkdir()
         path.write_text(path.name)
     secret.chmod(0o640)
-    monkeypatch.setattr(known_good, "_unit_file", lambda unit: str(unit_file))
+    monkeypatch.setattr(known_good.services, "_unit_file", lambda unit: str(unit_file))
     service = ServiceConfig(unit=UNIT, config=(str(secret), str(unit_file)))
     return msgspec.structs.replace(config, services=(service,)), secret, tmp_path / "known-good" / "files" / UNIT
 
@@ -180,7 +180,7 @@ def test_how_declared_mounts_are_mounted_is_recorded(host, tmp_path, monkeypatch
     config, _, _ = host
     file = tmp_path / "mountinfo"
     file.write_text("30 22 7:0 / /srv/data rw,nosuid shared:1 - ext4 /dev/loop0 rw,errors=continue\n")
-    monkeypatch.setattr(known_good, "_MOUNTINFO", file)
+    monkeypatch.setattr(known_good.mounts, "_MOUNTINFO", file)
     config = msgspec.structs.replace(config, mounts=(MountConfig(path="/srv/data"), MountConfig(path="/other")))
     record = tmp_path / "known-good" / "mounts.json"
     assert record in capture(config)

@@ -3,7 +3,7 @@ import os
 import pyarrow.parquet as pq
 import pytest
 
-from orderd.domain.signals import schema_digest
+from orderd.domain.schema import schema_digest
 from ordertrainer.serve.errors import ForeignSchemaError, StoreLockedError
 from ordertrainer.serve.layout import Layout
 from ordertrainer.serve.store import Store

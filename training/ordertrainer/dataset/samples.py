@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from orderd.domain.clock import Instant
 from orderd.domain.faults import Entity
-from orderd.domain.signals import schema_digest
+from orderd.domain.schema import schema_digest
 from orderd.domain.values import EntityRow, Sample
 from ordertrainer.dataset.errors import DatasetError
 from ordertrainer.serve.layout import ENTITIES, ENTITY_NAMES, HOST_NAMES, SAMPLES, Layout

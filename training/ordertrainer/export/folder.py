@@ -17,7 +17,7 @@ from typing import Final
 
 import msgspec
 
-from orderd.domain.signals import schema_digest
+from orderd.domain.schema import schema_digest
 from orderd.inference.admission import admit
 from orderd.inference.graph import INPUTS, OUTPUTS
 from orderd.inference.manifest import MANIFEST_FILE, MODEL_FILE, VERSION_SHAPE, CanaryCase, Manifest, Package, read_package

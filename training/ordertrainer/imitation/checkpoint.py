@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import torch
 
-from orderd.domain.signals import schema_digest
+from orderd.domain.schema import schema_digest
 from ordertrainer.nets.order import OrderNet, Shape
 
 FORMAT: Final = 1

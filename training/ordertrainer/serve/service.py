@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import grpc
 import grpc.aio
 
-from orderd.domain.signals import schema_digest
+from orderd.domain.schema import schema_digest
 from orderd.v1.telemetry_pb2 import PushRequest, PushResponse
 from orderd.v1.telemetry_pb2_grpc import TelemetryServiceServicer
 from ordertrainer.serve.check import check

@@ -14,7 +14,7 @@ from typing import Final
 
 import msgspec
 
-from orderd.domain.signals import schema_digest
+from orderd.domain.schema import schema_digest
 from orderd.v1.telemetry_pb2 import PushRequest
 from ordertrainer.serve.compact import compact
 from ordertrainer.serve.errors import ServeError, StoreLockedError
