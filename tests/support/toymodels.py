@@ -14,9 +14,9 @@ from onnx import TensorProto, helper, numpy_helper
 
 from orderd.config.schema import InferenceConfig
 from orderd.domain.faults import FAILURES, KINDS
-from orderd.domain.schema import schema_digest
+from orderd.domain.schema import CURRENT, schema_digest
 from orderd.domain.signals import ENTITY_SIGNALS, HOST_SIGNALS, SLOT_AGES_S
-from orderd.inference.graph import INPUTS, OUTPUTS
+from orderd.inference.graph import inputs, outputs
 from orderd.inference.manifest import CanaryCase, Manifest, Package
 from orderd.packaging.signing import ensure_keys, public_half, sign_model
 
@@ -44,8 +44,8 @@ def tiny_graph(sure: float = 4.0) -> onnx.ModelProto:
     graph = helper.make_graph(
         nodes,
         "tiny",
-        [_value(tensor) for tensor in INPUTS],
-        [_value(tensor) for tensor in OUTPUTS],
+        [_value(tensor) for tensor in inputs(CURRENT)],
+        [_value(tensor) for tensor in outputs(CURRENT)],
         [numpy_helper.from_array(np.asarray(value), name) for name, value in constants.items()],
     )
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
@@ -74,8 +74,8 @@ def package_of(model: onnx.ModelProto | bytes, **changes: Any) -> Package:
         "schema_digest": schema_digest(),
         "created": "2026-11-21T00:00:00Z",
         "opset": 18,
-        "inputs": INPUTS,
-        "outputs": OUTPUTS,
+        "inputs": inputs(CURRENT),
+        "outputs": outputs(CURRENT),
         "canary": (canary_of(),),
     }
     return Package(manifest=Manifest(**(fields | changes)), model=raw)

@@ -49,6 +49,9 @@ STUCK_S: Final = 5.0
 """A disk that spins up and a server that fails over have answered by then."""
 READ_ONLY_SLOTS: Final = 2
 """Ages 0 and 1 s: a snapshot may hold a file system for a moment."""
+DOWN_SLOTS: Final = 3
+"""Ages 0, 1 and 2 s: a link that is set up anew was down for a moment."""
+_SOME: Final = 1e-6
 SUSTAINED_SLOTS: Final = 4
 """Newest slots that must agree for slow symptoms: ages 0, 1, 2 and 4 s."""
 
@@ -149,6 +152,20 @@ def _down(view: _View) -> str:
     return ""
 
 
+def _squeezed(view: _View) -> str:
+    """See a running service that was given less than the record says; whether it suffers yet does not matter."""
+    if not view.now("unit_active_ratio") >= 1:
+        return ""
+    if _stands(view, "unit_limits_changed_ratio"):
+        return "its control group has other limits than the record says"
+    return "its processes have a lower priority than the record says" if _stands(view, "unit_priority_changed_ratio") else ""
+
+
+def _stands(view: _View, signal: str) -> bool:
+    """Tell whether a difference from the record has stood for 4 s: whoever changes a thing by steps is not interrupted."""
+    return view.sustained(signal, _SOME)
+
+
 def _mount_stuck(view: _View) -> str:
     stuck_s = view.now("mount_stuck_s")
     return f"the file system has not answered for {stuck_s:.0f} s" if stuck_s >= STUCK_S else ""
@@ -164,6 +181,11 @@ def _read_only(view: _View) -> str:
     if all(value >= 1 for value in view.series("mount_read_only_ratio")[:READ_ONLY_SLOTS]):
         return "mounted read-only, and not declared to be"
     return ""
+
+
+def _access_lost(view: _View) -> str:
+    changed = _stands(view, "mount_access_changed_ratio")
+    return "owner or mode of its top directory are not those of the record" if changed else ""
 
 
 def _inodes_full(view: _View) -> str:
@@ -202,12 +224,43 @@ def _leak(view: _View) -> str:
 def _dns(view: _View) -> str:
     if view.now("probe_ok_ratio") == 0 and view.now("probe_latency_s") < REFUSED_WITHIN_S:
         return "every name server of resolv.conf refuses"
-    return "no name server of resolv.conf has answered for 4 s" if _silent(view) else ""
+    if _silent(view):
+        return "no name server of resolv.conf has answered for 4 s"
+    return "/etc/hosts answers for a name that it did not know" if _stands(view, "resolver_overridden_ratio") else ""
 
 
 def _clock(view: _View) -> str:
     step = view.now("clock_step_s")
     return f"the wall clock moved by {step:+.1f} s" if abs(step) >= CLOCK_STEP_S else ""
+
+
+def _nic_down(view: _View) -> str:
+    """See a link without carrier or set down, for two looks: one that is renegotiated is back by then."""
+    down = all(value >= 1 for value in view.series("nic_down_ratio")[:DOWN_SLOTS])
+    return "the link is down" if down else ""
+
+
+_NIC_DIFFERENCES: Final = {
+    "nic_addresses_missing_ratio": "it has no address left of a kind that it had",
+    "nic_routes_missing_ratio": "routes over it are gone",
+    "nic_mtu_changed_ratio": "its MTU is another one",
+    "nic_queueing_changed_ratio": "somebody's queueing stands before it",
+    "nic_neighbours_fixed_ratio": "a neighbour's hardware address was fixed",
+}
+_HOST_DIFFERENCES: Final = {
+    "host_settings_changed_ratio": "kernel settings are not those of the record",
+    "host_name_changed_ratio": "the host has another name",
+    "host_login_broken_ratio": "sshd or sudo cannot read its configuration",
+}
+
+
+def _differs(differences: dict[str, str]) -> Callable[[_View], str]:
+    """Return a rule that names whatever differs from the record."""
+
+    def rule(view: _View) -> str:
+        return ", ".join(words for signal, words in differences.items() if _stands(view, signal))
+
+    return rule
 
 
 _RULES: Final[dict[EntityKind, tuple[tuple[Failure, Callable[[_View], str]], ...]]] = {
@@ -218,6 +271,7 @@ _RULES: Final[dict[EntityKind, tuple[tuple[Failure, Callable[[_View], str]], ...
         (Failure.SERVICE_CRASH_LOOP, _crash_loop),
         (Failure.SERVICE_HUNG, _hung),
         (Failure.SERVICE_SLOW, _slow),
+        (Failure.SERVICE_SQUEEZED, _squeezed),
         (Failure.SERVICE_DOWN, _down),
     ),
     EntityKind.MOUNT: (
@@ -226,10 +280,13 @@ _RULES: Final[dict[EntityKind, tuple[tuple[Failure, Callable[[_View], str]], ...
         (Failure.MOUNT_READ_ONLY, _read_only),
         (Failure.DISK_FULL, _disk_full),
         (Failure.DISK_INODES_FULL, _inodes_full),
+        (Failure.MOUNT_ACCESS_LOST, _access_lost),
     ),
     EntityKind.PROCESS: ((Failure.MEMORY_LEAK, _leak), (Failure.CPU_RUNAWAY, _runaway)),
     EntityKind.RESOLVER: ((Failure.DNS_BROKEN, _dns),),
     EntityKind.CLOCK: ((Failure.CLOCK_STEPPED, _clock),),
+    EntityKind.NIC: ((Failure.NIC_DOWN, _nic_down), (Failure.NIC_MISCONFIGURED, _differs(_NIC_DIFFERENCES))),
+    EntityKind.HOST: ((Failure.HOST_MISCONFIGURED, _differs(_HOST_DIFFERENCES)),),
 }
 
 

@@ -10,10 +10,10 @@ from typing import Final
 import onnx
 from google.protobuf.message import DecodeError
 
-from orderd.domain.faults import FAILURES
-from orderd.domain.signals import ENTITY_SIGNALS, HOST_SIGNALS, SLOT_AGES_S
+from orderd.domain.schema import Schema
+from orderd.domain.signals import SLOT_AGES_S
 from orderd.errors import ModelRefusedError
-from orderd.inference.manifest import Manifest, Tensor
+from orderd.inference.manifest import Manifest, Tensor, schema_of
 
 OPSET_MIN: Final = 17
 OPSET_MAX: Final = 22
@@ -34,25 +34,30 @@ OPERATORS: Final = frozenset(f"{_ELEMENTWISE} {_COMPARING} {_FOLDING} {_SHAPING}
 """Operators a model may use, default domain only."""
 
 _SLOTS: Final = len(SLOT_AGES_S)
-INPUTS: Final = (
-    Tensor(name="host", dtype="float32", shape=("batch", _SLOTS, len(HOST_SIGNALS))),
-    Tensor(name="entities", dtype="float32", shape=("batch", "entity", _SLOTS, len(ENTITY_SIGNALS))),
-    Tensor(name="kind", dtype="int64", shape=("batch", "entity")),
-    Tensor(name="present", dtype="bool", shape=("batch", "entity")),
-)
-"""What every order model takes; ``present`` is false for padding."""
-
-OUTPUTS: Final = (
-    Tensor(name="failure", dtype="float32", shape=("batch", "entity", len(FAILURES))),
-    Tensor(name="wrong", dtype="float32", shape=("batch",)),
-)
-"""What every order model gives."""
 
 _DTYPES: Final[dict[int, str]] = {
     onnx.TensorProto.FLOAT: "float32",
     onnx.TensorProto.INT64: "int64",
     onnx.TensorProto.BOOL: "bool",
 }
+
+
+def inputs(schema: Schema) -> tuple[Tensor, ...]:
+    """Return what an order model of a schema takes; ``present`` is false for padding."""
+    return (
+        Tensor(name="host", dtype="float32", shape=("batch", _SLOTS, schema.host)),
+        Tensor(name="entities", dtype="float32", shape=("batch", "entity", _SLOTS, schema.entity)),
+        Tensor(name="kind", dtype="int64", shape=("batch", "entity")),
+        Tensor(name="present", dtype="bool", shape=("batch", "entity")),
+    )
+
+
+def outputs(schema: Schema) -> tuple[Tensor, ...]:
+    """Return what an order model of a schema gives."""
+    return (
+        Tensor(name="failure", dtype="float32", shape=("batch", "entity", schema.failures)),
+        Tensor(name="wrong", dtype="float32", shape=("batch",)),
+    )
 
 
 def check_graph(model: bytes, manifest: Manifest) -> None:
@@ -69,8 +74,9 @@ def check_graph(model: bytes, manifest: Manifest) -> None:
     _check_opset(proto, manifest)
     _check_tensors(proto)
     _check_operators(proto)
-    _check_io("input", tuple(_tensor(value) for value in proto.graph.input), INPUTS, manifest.inputs)
-    _check_io("output", tuple(_tensor(value) for value in proto.graph.output), OUTPUTS, manifest.outputs)
+    schema = schema_of(manifest)
+    _check_io("input", tuple(_tensor(value) for value in proto.graph.input), inputs(schema), manifest.inputs)
+    _check_io("output", tuple(_tensor(value) for value in proto.graph.output), outputs(schema), manifest.outputs)
 
 
 def _parse(model: bytes) -> onnx.ModelProto:

@@ -14,7 +14,7 @@ from typing import Annotated, Final
 import msgspec
 from msgspec import Meta
 
-from orderd.domain.schema import schema_digest
+from orderd.domain.schema import Schema, known_schema, schema_digest
 from orderd.errors import ModelRefusedError
 from orderd.trust import SIGNATURE_FILE
 from orderd.trust.signature import SIGNATURE_FILE_BYTES_MAX
@@ -117,6 +117,36 @@ class Package:
     raw: bytes = b""
     signature: bytes = b""
 
+    @property
+    def schema(self) -> Schema:
+        """Return the columns, kinds and classes that the model knows.
+
+        Raises:
+            ModelRefusedError: its digest is none of this release's schemas.
+        """
+        return schema_of(self.manifest)
+
+
+def schema_of(manifest: Manifest, where: str = MANIFEST_FILE) -> Schema:
+    """Return the schema that a model was trained on.
+
+    Args:
+        manifest: of the model.
+        where: its path, for messages.
+
+    Raises:
+        ModelRefusedError: it is none that this release knows.
+    """
+    schema = known_schema(manifest.schema_digest)
+    if schema is None:
+        msg = (
+            f"{where}: schema_digest is {manifest.schema_digest[:12]}, "
+            f"this orderd measures {schema_digest()[:12]}: "
+            "the model was trained on other signals; install the model of this release"
+        )
+        raise ModelRefusedError(msg)
+    return schema
+
 
 def read_package(folder: Path) -> Package:
     """Read a model folder.
@@ -132,13 +162,7 @@ def read_package(folder: Path) -> Package:
     """
     raw = _read(folder / MANIFEST_FILE, MANIFEST_BYTES_MAX)
     manifest = decode_manifest(raw, str(folder / MANIFEST_FILE))
-    if manifest.schema_digest != schema_digest():
-        msg = (
-            f"{folder / MANIFEST_FILE}: schema_digest is {manifest.schema_digest[:12]}, "
-            f"this orderd measures {schema_digest()[:12]}: "
-            "the model was trained on other signals; install the model of this release"
-        )
-        raise ModelRefusedError(msg)
+    schema_of(manifest, str(folder / MANIFEST_FILE))
     model = _read(folder / MODEL_FILE, MODEL_BYTES_MAX)
     found = hashlib.sha256(model).hexdigest()
     if found != manifest.sha256:

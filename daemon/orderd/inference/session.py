@@ -11,7 +11,7 @@ import os
 from array import array
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Self
 
 # onnxruntime writes a database under ~/.cache and uploads it unless this is set before the import.
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
@@ -20,21 +20,47 @@ import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
-from orderd.domain.faults import FAILURES
-from orderd.domain.signals import ENTITY_SIGNALS, HOST_SIGNALS, SLOT_AGES_S
+from orderd.domain.schema import CURRENT, Schema
+from orderd.domain.signals import SLOT_AGES_S
 from orderd.errors import InferenceError, ModelRefusedError
 from orderd.inference.manifest import CanaryCase, Manifest, Package
-from orderd.inference.protocol import HOST_FLOATS, check_kinds
+from orderd.inference.protocol import check_kinds
 
 CANARY_TOLERANCE: Final = 1e-4
 _SUM_TOLERANCE: Final = 1e-3
 _ERRORS_ONLY: Final = 3
-_HOST_SHAPE: Final = (1, len(SLOT_AGES_S), len(HOST_SIGNALS))
-_ENTITY_SHAPE: Final = (len(SLOT_AGES_S), len(ENTITY_SIGNALS))
+_SLOTS: Final = len(SLOT_AGES_S)
 _NVIDIA_DEVICE: Final = Path("/dev/nvidiactl")
-_KIND_BYTES: Final = 8
 
 Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """One window in some schema.
+
+    Attributes:
+        kinds: i64[E].
+        host: f32[S,H].
+        rows: f32[E,S,F].
+    """
+
+    kinds: NDArray[np.int64]
+    host: Floats
+    rows: Floats
+
+    @classmethod
+    def read(cls, schema: Schema, kinds: bytes, host: bytes, rows: bytes) -> Self:
+        """Read one from bytes.
+
+        Raises:
+            ValueError: their lengths do not fit the schema.
+        """
+        return cls(
+            kinds=np.frombuffer(kinds, np.int64),
+            host=np.frombuffer(host, np.float32).reshape(_SLOTS, schema.host),
+            rows=np.frombuffer(rows, np.float32).reshape(-1, _SLOTS, schema.entity),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +90,7 @@ class Model:
             ModelRefusedError: onnxruntime cannot load it, or the canary answers differ.
         """
         self.manifest: Manifest = package.manifest
+        self._schema = package.schema
         self._session = _open_session(package.model, provider)
         self.provider: str = self._session.get_providers()[0]
         for number, case in enumerate(package.manifest.canary):
@@ -81,7 +108,22 @@ class Model:
             InferenceError: a kind index is unknown, or the model's answer is no probability.
         """
         check_kinds(array("q", kinds))
-        answer = self._run(_inputs(kinds, host, rows))
+        view, own = View.read(CURRENT, kinds, host, rows), self._schema
+        if own == CURRENT:
+            return self._answer(view)
+        known = view.kinds < own.kinds
+        answer = self._answer(
+            View(kinds=view.kinds[known], host=view.host[:, : own.host], rows=view.rows[known][:, :, : own.entity])
+        )
+        # What the model was never shown is in order as far as it can say; the rules say the rest.
+        failure = np.zeros((len(view.kinds), CURRENT.failures), np.float32)
+        failure[~known, 0] = 1.0
+        failure[known, : own.failures] = answer.failure
+        return Answer(failure=failure, wrong=answer.wrong)
+
+    def _answer(self, view: View) -> Answer:
+        """Run one window of the model's own schema."""
+        answer = self._run(_inputs(view))
         _check_answer(answer)
         return answer
 
@@ -96,8 +138,9 @@ class Model:
 
     def _prove(self, number: int, case: CanaryCase) -> None:
         try:
-            answer = self.classify(array("q", case.kinds).tobytes(), case.host, case.rows)
-            expected = np.frombuffer(case.failure, np.float32).reshape(len(case.kinds), len(FAILURES))
+            view = View.read(self._schema, array("q", case.kinds).tobytes(), case.host, case.rows)
+            answer = self._answer(view)
+            expected = np.frombuffer(case.failure, np.float32).reshape(len(case.kinds), self._schema.failures)
         except (InferenceError, ValueError) as error:
             msg = f"canary {number}: {error}"
             raise ModelRefusedError(msg) from error
@@ -107,16 +150,16 @@ class Model:
             raise ModelRefusedError(msg)
 
 
-def _inputs(kinds: bytes, host: bytes, rows: bytes) -> dict[str, NDArray[Any]]:
+def _inputs(view: View) -> dict[str, NDArray[Any]]:
     """Shape one window as a batch of one; a host without entities gets one that is absent, since graphs dislike empty axes."""
-    entities = len(kinds) // _KIND_BYTES
+    entities, kinds, rows = len(view.kinds), view.kinds, view.rows
     if not entities:
-        kinds, rows = bytes(_KIND_BYTES), bytes(4 * _ENTITY_SHAPE[0] * _ENTITY_SHAPE[1])
+        kinds, rows = np.zeros(1, np.int64), np.zeros((1, *view.rows.shape[1:]), np.float32)
     return {
-        "host": np.frombuffer(host, np.float32, count=HOST_FLOATS).reshape(_HOST_SHAPE),
-        "entities": np.frombuffer(rows, np.float32).reshape(1, max(entities, 1), *_ENTITY_SHAPE),
-        "kind": np.frombuffer(kinds, np.int64).reshape(1, -1),
-        "present": np.full((1, max(entities, 1)), bool(entities)),
+        "host": np.ascontiguousarray(view.host)[np.newaxis],
+        "entities": np.ascontiguousarray(rows)[np.newaxis],
+        "kind": kinds[np.newaxis],
+        "present": np.full((1, len(kinds)), bool(entities)),
     }
 
 

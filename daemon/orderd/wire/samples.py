@@ -5,22 +5,17 @@ floats; the conversion is ``array('f')`` without numpy, because orderd never imp
 host: what a failed collector would have measured is already missing (NaN) in the columns.
 """
 
+import math
 import sys
 from array import array
 from collections.abc import Iterable, Sequence
-from functools import cache
 from itertools import chain
 
 from orderd.domain.clock import Instant
 from orderd.domain.faults import Entity
-from orderd.domain.schema import schema_digest
-from orderd.domain.signals import ENTITY_SIGNALS, HOST_SIGNALS
+from orderd.domain.schema import CURRENT, known_schema, schema_digest
 from orderd.domain.values import EntityRow, Sample
 from orderd.v1 import telemetry_pb2
-
-_HOST_WIDTH = len(HOST_SIGNALS)
-_ROW_WIDTH = len(ENTITY_SIGNALS)
-_digest = cache(schema_digest)
 
 
 def _pack(values: Iterable[float], count: int, field: str) -> bytes:
@@ -49,15 +44,15 @@ def samples_to_wire(samples: Sequence[Sample]) -> telemetry_pb2.SampleBatch:
     rows = [row for sample in samples for row in sample.entities]
     entity_index = [indices.setdefault(row.entity, len(indices)) for row in rows]
     return telemetry_pb2.SampleBatch(
-        schema_digest=_digest(),
+        schema_digest=schema_digest(),
         mono_ns=[sample.at.mono_ns for sample in samples],
         utc_ns=[sample.at.utc_ns for sample in samples],
         cause=[sample.cause for sample in samples],
-        host=_pack(chain.from_iterable(s.host for s in samples), len(samples) * _HOST_WIDTH, "host"),
+        host=_pack(chain.from_iterable(s.host for s in samples), len(samples) * CURRENT.host, "host"),
         entity_count=[len(sample.entities) for sample in samples],
         entity_index=entity_index,
         entities=[str(entity) for entity in indices],
-        rows=_pack(chain.from_iterable(row.values for row in rows), len(rows) * _ROW_WIDTH, "rows"),
+        rows=_pack(chain.from_iterable(row.values for row in rows), len(rows) * CURRENT.entity, "rows"),
     )
 
 
@@ -67,14 +62,16 @@ def _require(ok: bool, field: str, why: str) -> None:  # noqa: FBT001 - an asser
         raise ValueError(msg)
 
 
-def _unpack(block: bytes, rows: int, width: int, field: str) -> list[tuple[float, ...]]:
+def _unpack(block: bytes, rows: int, width: int, more: int, field: str) -> list[tuple[float, ...]]:
+    """Return the rows of a block, each with ``more`` missing values behind its own ``width``."""
     expected = rows * width * 4
     _require(len(block) == expected, field, f"{len(block)} bytes where {rows} rows of {width} float32 are {expected}")
     values = array("f")
     values.frombytes(block)
     if sys.byteorder == "big":
         values.byteswap()
-    return [tuple(values[i : i + width]) for i in range(0, rows * width, width)]
+    missing = (math.nan,) * more
+    return [(*values[i : i + width], *missing) for i in range(0, rows * width, width)]
 
 
 def _check_counts(batch: telemetry_pb2.SampleBatch) -> None:
@@ -111,15 +108,17 @@ def samples_from_wire(batch: telemetry_pb2.SampleBatch) -> list[Sample]:
         Samples with float32 precision, NaN where missing.
 
     Raises:
-        ValueError: the batch was written with another schema, a column has the wrong length, an entity is not one, or a sample
-        holds one
-            entity twice; the message names the field.
+        ValueError: the batch was written with a schema that is none of ours, a column has the wrong length, an entity is not
+            one, or a sample holds one entity twice; the message names the field.
     """
-    _require(batch.schema_digest == _digest(), "schema_digest", f"{batch.schema_digest[:64]!r} is not ours, {_digest()!r}")
+    schema = known_schema(batch.schema_digest)
+    if schema is None:
+        msg = f"schema_digest: {batch.schema_digest[:64]!r} is not ours, {schema_digest()!r}"
+        raise ValueError(msg)
     _check_counts(batch)
     entities = _entities(batch)
-    host = _unpack(batch.host, len(batch.mono_ns), _HOST_WIDTH, "host")
-    values = _unpack(batch.rows, len(batch.entity_index), _ROW_WIDTH, "rows")
+    host = _unpack(batch.host, len(batch.mono_ns), schema.host, CURRENT.host - schema.host, "host")
+    values = _unpack(batch.rows, len(batch.entity_index), schema.entity, CURRENT.entity - schema.entity, "rows")
     rows = [EntityRow(entity=entities[i], values=row) for i, row in zip(batch.entity_index, values, strict=True)]
     samples: list[Sample] = []
     start = 0

@@ -27,6 +27,7 @@ RUNNING = {
 PROCESS = {"process_of_service_ratio": 0, "process_memory_ratio": 0.01, "process_cpu_user_cores": 0.1}
 UNIT, MOUNT, PID = Entity.parse("unit:a.service"), Entity.parse("mount:/data"), Entity.parse("process:77:1234")
 RESOLVER, CLOCK = Entity.parse("resolver:system"), Entity.parse("clock:system")
+NIC, HOST = Entity.parse("nic:eth0"), Entity.parse("host:system")
 STARVING = {"cpu_user_ratio": 0.5, "cpu_system_ratio": 0.05, "pressure_cpu_ratio": 0.9}
 BUSY = {"cpu_user_ratio": 0.9, "cpu_system_ratio": 0.05}
 
@@ -53,6 +54,7 @@ def failures(*arguments, **keywords):
     [
         (UNIT, 0, RUNNING | {"unit_active_ratio": 0, "unit_failed_ratio": 1}, {}, Failure.SERVICE_DOWN),
         (UNIT, 0, RUNNING | {"unit_active_ratio": 0, "unit_masked_ratio": 1}, {}, Failure.SERVICE_MASKED),
+        (RESOLVER, 5, {"resolver_overridden_ratio": 1, "probe_ok_ratio": 1}, {}, Failure.DNS_BROKEN),
         (UNIT, 0, RUNNING | {"unit_main_stopped_ratio": 1, "probe_ok_ratio": 0}, {}, Failure.SERVICE_HUNG),
         (UNIT, 5, RUNNING | {"probe_ok_ratio": 0}, {}, Failure.SERVICE_HUNG),
         (
@@ -140,6 +142,14 @@ CALM = {f"pressure_{what}_ratio": 0.05 for what in ("cpu", "memory", "io")}
         (MOUNT, 1, MOUNTED | {"mount_read_only_ratio": 1, "mount_used_ratio": 0.99}, {}, Failure.MOUNT_READ_ONLY),
         (MOUNT, 0, {}, {}, Failure.MOUNT_MISSING),
         (MOUNT, 0, {"mount_stuck_s": 6, "mount_read_only_ratio": 0}, {}, Failure.MOUNT_STUCK),
+        (UNIT, 5, RUNNING | {"unit_limits_changed_ratio": 1}, {}, Failure.SERVICE_SQUEEZED),
+        (UNIT, 5, RUNNING | {"unit_priority_changed_ratio": 0.25}, {}, Failure.SERVICE_SQUEEZED),
+        (MOUNT, 5, MOUNTED | {"mount_access_changed_ratio": 1}, {}, Failure.MOUNT_ACCESS_LOST),
+        (NIC, 2, {"nic_down_ratio": 1, "nic_routes_missing_ratio": 1}, {}, Failure.NIC_DOWN),
+        (NIC, 5, {"nic_down_ratio": 0, "nic_routes_missing_ratio": 0.5}, {}, Failure.NIC_MISCONFIGURED),
+        (NIC, 5, {"nic_down_ratio": 0, "nic_queueing_changed_ratio": 1}, {}, Failure.NIC_MISCONFIGURED),
+        (HOST, 5, {"host_settings_changed_ratio": 0.1}, {}, Failure.HOST_MISCONFIGURED),
+        (HOST, 5, {"host_login_broken_ratio": 1}, {}, Failure.HOST_MISCONFIGURED),
     ],
 )
 def test_a_rule_names_what_no_model_knows(entity, seconds, signals, host, expected):
@@ -165,6 +175,15 @@ def test_a_rule_names_what_no_model_knows(entity, seconds, signals, host, expect
         (MOUNT, 9, MOUNTED | {"mount_inodes_used_ratio": math.nan}, {}),
         (MOUNT, 0, MOUNTED | {"mount_stuck_s": 3}, {}),
         (MOUNT, 0, {"mount_read_only_ratio": 0, "mount_stuck_s": 2}, {}),
+        (UNIT, 3, RUNNING | {"unit_limits_changed_ratio": 1}, {}),
+        (UNIT, 9, RUNNING | {"unit_limits_changed_ratio": math.nan, "unit_priority_changed_ratio": 0}, {}),
+        (MOUNT, 3, MOUNTED | {"mount_access_changed_ratio": 1}, {}),
+        (RESOLVER, 3, {"resolver_overridden_ratio": 1, "probe_ok_ratio": 1}, {}),
+        (NIC, 1, {"nic_down_ratio": 1}, {}),
+        (NIC, 3, {"nic_down_ratio": 0, "nic_mtu_changed_ratio": 1}, {}),
+        (NIC, 9, {}, {}),
+        (HOST, 3, {"host_name_changed_ratio": 1}, {}),
+        (HOST, 9, {"host_settings_changed_ratio": 0, "host_name_changed_ratio": math.nan}, {}),
     ],
 )
 def test_rules_of_their_own_classes_stay_silent(entity, seconds, signals, host):

@@ -3,6 +3,7 @@
 Rows come back in order of arrival, which within one run of orderd is the order in which it took them.
 """
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ import pyarrow.parquet as pq
 
 from orderd.domain.clock import Instant
 from orderd.domain.faults import Entity
-from orderd.domain.schema import schema_digest
+from orderd.domain.schema import known_schema, schema_digest
 from orderd.domain.values import EntityRow, Sample
 from ordertrainer.dataset.errors import DatasetError
 from ordertrainer.serve.layout import ENTITIES, ENTITY_NAMES, HOST_NAMES, SAMPLES, Layout
@@ -44,7 +45,7 @@ def iter_samples(layout: Layout, host_id: str) -> Iterator[Taken]:
     """Yield a host's samples, oldest first.
 
     Raises:
-        DatasetError: a file is damaged or was written with another list of signals.
+        DatasetError: a file is damaged or was written with a list of signals that is none of ours.
     """
     for path in sorted((layout.root / "samples" / f"host={host_id}").glob("*.parquet")):
         samples = _read(path, SAMPLES)
@@ -60,11 +61,14 @@ def _read(path: Path, schema: pa.Schema) -> pa.Table:
     except (OSError, pa.ArrowException) as error:
         raise DatasetError(f"{path}: {error}; remove the file, its samples are lost") from error
     found = (table.schema.metadata or {}).get(b"schema_digest", b"").decode("ascii", "replace")
-    if found != schema_digest():
+    if known_schema(found) is None:
         raise DatasetError(
             f"{path}: schema digest {found or '(none)'}, this trainer has {schema_digest()}; collect anew, or use the "
             "release of ordertrainer that collected it"
         )
+    for field in schema:
+        if field.name not in table.column_names:  # a signal that nobody measured when this was written
+            table = table.append_column(field, pa.nulls(table.num_rows, field.type).fill_null(math.nan))
     return table.select(schema.names)
 
 

@@ -17,9 +17,9 @@ from typing import Final
 
 import msgspec
 
-from orderd.domain.schema import schema_digest
+from orderd.domain import schema
 from orderd.inference.admission import admit
-from orderd.inference.graph import INPUTS, OUTPUTS
+from orderd.inference.graph import inputs, outputs
 from orderd.inference.manifest import MANIFEST_FILE, MODEL_FILE, VERSION_SHAPE, CanaryCase, Manifest, Package, read_package
 from orderd.inference.session import Model
 from ordertrainer.export.onnx_graph import OPSET, canary, parity, random_cases, to_onnx
@@ -72,11 +72,11 @@ def build(net: OrderNet, version: str) -> Built:
         name="order",
         version=version,
         sha256=hashlib.sha256(model).hexdigest(),
-        schema_digest=schema_digest(),
+        schema_digest=schema.schema_digest(),
         created=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         opset=OPSET,
-        inputs=INPUTS,
-        outputs=OUTPUTS,
+        inputs=inputs(schema.CURRENT),
+        outputs=outputs(schema.CURRENT),
         canary=canary(net, random_cases(net, _CANARY_SEED)),
     )
     package = Package(manifest=manifest, model=model)

@@ -16,8 +16,9 @@ import onnx
 import torch
 
 from orderd.domain.faults import FAILURES, KINDS
+from orderd.domain.schema import CURRENT
 from orderd.domain.signals import ENTITY_SIGNALS, HOST_SIGNALS, SLOT_AGES_S
-from orderd.inference.graph import INPUTS, OUTPUTS
+from orderd.inference.graph import inputs, outputs
 from orderd.inference.manifest import CanaryCase
 from ordertrainer.nets.order import OrderNet
 
@@ -95,8 +96,8 @@ def to_onnx(net: OrderNet) -> bytes:
             example,
             dynamo=True,
             opset_version=OPSET,
-            input_names=[tensor.name for tensor in INPUTS],
-            output_names=[tensor.name for tensor in OUTPUTS],
+            input_names=[tensor.name for tensor in inputs(CURRENT)],
+            output_names=[tensor.name for tensor in outputs(CURRENT)],
             dynamic_shapes={"host": {0: batch}, "entities": both, "kind": both, "present": both},
             verbose=False,
         )

@@ -1,5 +1,6 @@
 """What a batch must be before it may become durable. Pure."""
 
+from orderd.domain.schema import known_schema
 from orderd.v1.telemetry_pb2 import PushRequest
 from orderd.wire import decision_from_wire, samples_from_wire
 from ordertrainer.serve.errors import BatchRefusedError, ForeignSchemaError
@@ -14,7 +15,7 @@ def check(request: PushRequest, digest: str) -> None:
         digest: the trainer's schema digest.
 
     Raises:
-        ForeignSchemaError: the host measures another list of signals.
+        ForeignSchemaError: the host measures a list of signals that is none of ours; an older one of ours is fine.
         BatchRefusedError: a field is missing or malformed; the message names it.
     """
     # The id becomes a folder's name, so its shape is a matter of safety.
@@ -27,7 +28,7 @@ def check(request: PushRequest, digest: str) -> None:
     if request.sequence < 1:
         msg = f"sequence = {request.sequence}: batches count from 1"
         raise BatchRefusedError(msg)
-    if request.HasField("samples") and request.samples.schema_digest != digest:
+    if request.HasField("samples") and known_schema(request.samples.schema_digest) is None:
         found = request.samples.schema_digest[:64]
         raise ForeignSchemaError(f"host {request.host_id}", found=found, ours=digest)
     try:

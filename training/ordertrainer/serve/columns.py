@@ -1,4 +1,4 @@
-"""Batches of one host -> Arrow tables. Pure.
+"""Batches of one host -> Arrow tables. Pure. A batch of an older schema lacks the signals since then.
 
 Axes: N sample, R entity row, H host signal, F entity signal. Float columns are views into the batches until the last moment.
 """
@@ -10,8 +10,10 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from orderd.domain.schema import Schema, known_schema, schema_digest
 from orderd.v1.decision_pb2 import Decision
 from orderd.v1.telemetry_pb2 import PushRequest
+from ordertrainer.serve.errors import ForeignSchemaError
 from ordertrainer.serve.layout import DECISIONS, ENTITIES, ENTITY_NAMES, HOST_NAMES, SAMPLES
 
 Floats = NDArray[np.float32]
@@ -21,7 +23,7 @@ _FLOAT: Final = np.dtype("<f4")
 def samples_table(batches: Sequence[PushRequest]) -> pa.Table:
     """Return one row per sample, in order of arrival."""
     counts = [len(b.samples.mono_ns) for b in batches]
-    host = _stack([b.samples.host for b in batches], len(HOST_NAMES))
+    host = _stack([(b.samples.host, _schema(b).host) for b in batches], len(HOST_NAMES))
     return pa.table(
         {
             "boot_id": _words([b.boot_id for b, n in zip(batches, counts, strict=True) for _ in range(n)]),
@@ -38,7 +40,7 @@ def samples_table(batches: Sequence[PushRequest]) -> pa.Table:
 def entities_table(batches: Sequence[PushRequest]) -> pa.Table:
     """Return one row per entity and sample; ``sample`` counts the rows of `samples_table`."""
     per_sample = _integers([b.samples.entity_count for b in batches])
-    rows = _stack([b.samples.rows for b in batches], len(ENTITY_NAMES))
+    rows = _stack([(b.samples.rows, _schema(b).entity) for b in batches], len(ENTITY_NAMES))
     return pa.table(
         {
             "sample": np.repeat(np.arange(len(per_sample), dtype=np.int32), per_sample),
@@ -74,8 +76,19 @@ def _decision_row(decision: Decision) -> dict[str, object]:
     }
 
 
-def _stack(blocks: Sequence[bytes], width: int) -> Floats:
-    return np.frombuffer(b"".join(blocks), _FLOAT).reshape(-1, width)
+def _schema(batch: PushRequest) -> Schema:
+    schema = known_schema(batch.samples.schema_digest)
+    if schema is None:
+        raise ForeignSchemaError(f"host {batch.host_id}", found=batch.samples.schema_digest[:64], ours=schema_digest())
+    return schema
+
+
+def _stack(blocks: Sequence[tuple[bytes, int]], width: int) -> Floats:
+    """Put blocks, each with its own number of columns, on top of each other; columns that a block lacks are missing."""
+    if all(own == width for _, own in blocks):
+        return np.frombuffer(b"".join(block for block, _ in blocks), _FLOAT).reshape(-1, width)
+    read = (np.frombuffer(block, _FLOAT).reshape(-1, own) for block, own in blocks)
+    return np.concatenate([np.pad(rows, ((0, 0), (0, width - rows.shape[1])), constant_values=np.nan) for rows in read])
 
 
 def _integers(columns: Sequence[Sequence[int]]) -> NDArray[np.int64]:

@@ -10,6 +10,7 @@ import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from orderd.domain.schema import known_schema
 from ordertrainer.serve.errors import ForeignSchemaError, ServeError
 from ordertrainer.serve.files import write_durably
 from ordertrainer.serve.layout import Layout
@@ -22,7 +23,7 @@ class State(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """The content of state.json.
 
     Attributes:
-        schema_digest: of every file in the directory.
+        schema_digest: of what is written now; older files may have an older one of ours.
         next_segment: number of the segment to open next; numbers are never used twice.
         received: host id -> boot id -> highest batch number that is durable, boots in order of their last batch.
     """
@@ -36,7 +37,7 @@ class State(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
         """Read it, or begin one.
 
         Raises:
-            ForeignSchemaError: the directory holds data of another list of signals.
+            ForeignSchemaError: the directory holds data of a list of signals that is none of ours.
             ServeError: it, or a Parquet file it would be made from, is damaged; names the file and what to do.
         """
         if not layout.state.exists():
@@ -47,8 +48,9 @@ class State(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
             raise ServeError(
                 f"{layout.state} is damaged: {error}. Move it away and start again: it is made anew from the Parquet files"
             ) from error
-        if state.schema_digest != digest:
+        if known_schema(state.schema_digest) is None:
             raise ForeignSchemaError(str(layout.state), found=state.schema_digest, ours=digest)
+        state.schema_digest = digest
         return state
 
     @classmethod
@@ -64,7 +66,7 @@ class State(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
             except (OSError, pa.ArrowException) as error:
                 raise ServeError(f"{path} cannot be read: {error}. Move it away and start again") from error
             found = about.get(b"schema_digest", b"").decode("ascii", "replace")
-            if found != digest:
+            if known_schema(found) is None:
                 raise ForeignSchemaError(str(path), found=found, ours=digest)
             if table is not None:
                 state._note_all(path.parent.name.removeprefix("host="), table)

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
+from orderd.domain.schema import known_schema
 from ordertrainer.serve.errors import ForeignSchemaError
 from ordertrainer.serve.files import sync_directory
 
@@ -83,17 +84,17 @@ def read_segment(path: Path, digest: str) -> Iterator[bytes]:
 
     Args:
         path: the segment; may end in a torn record, or even in its header.
-        digest: the schema digest it must have.
+        digest: the trainer's own schema digest, for the message.
 
     Raises:
-        ForeignSchemaError: it was written with another list of signals.
+        ForeignSchemaError: it was written with a list of signals that is none of ours.
     """
     with path.open("rb") as file:
         header = file.read(_HEADER_BYTES)
         if len(header) < _HEADER_BYTES or not header.startswith(MAGIC):
             return
         found = header[len(MAGIC) :].decode("ascii", "replace")
-        if found != digest:
+        if known_schema(found) is None:
             raise ForeignSchemaError(str(path), found=found, ours=digest)
         while len(head := file.read(_RECORD.size)) == _RECORD.size:
             length, crc = _RECORD.unpack(head)
