@@ -1,4 +1,4 @@
-"""Space of watched mounts. Reads /proc/1/mountinfo; statvfs runs in helper processes.
+"""Space and access of watched mounts. Reads /proc/1/mountinfo and the record; statvfs and stat run in helper processes.
 
 A statvfs on a hung mount never returns and its thread cannot be killed, so it is never called in this process. One small helper
 answers for all mounts (3.6 MiB, 0.1 ms a question; starting a process for each question costs 1 ms). A mount that does not answer
@@ -15,6 +15,7 @@ from pathlib import Path
 from orderd.domain.clock import Instant
 from orderd.domain.faults import Entity, EntityKind
 from orderd.sampling.collector import NAN, RATES_MIN_S, Reading
+from orderd.sampling.known_good import MountAccess
 from orderd.sampling.statvfs import Helper, Space
 
 ANSWER_S = 0.005
@@ -71,6 +72,7 @@ class MountCollector:
             "mount_fill_ratio_per_s",
             "mount_read_only_ratio",
             "mount_stuck_s",
+            "mount_access_changed_ratio",
         }
     )
     kinds = frozenset({EntityKind.MOUNT})
@@ -82,6 +84,7 @@ class MountCollector:
         helper: Callable[[Callable[[Helper, str, Space | None], None]], Helper] = Helper,
         mountinfo: Sequence[Path] = _MOUNTINFO,
         meant_read_only: Collection[str] = (),
+        access: MountAccess | None = None,
     ) -> None:
         """Watch mounts.
 
@@ -90,8 +93,10 @@ class MountCollector:
             helper: starts a helper process; replaced in tests.
             mountinfo: files to read the mount table from, the first readable one counts.
             meant_read_only: those that nobody shall write to: whether they can be written is no signal of theirs.
+            access: compares who may enter them with the record; None where there is no record.
         """
         self._mounts = {path: _Mount(Entity(kind=EntityKind.MOUNT, key=path), path in meant_read_only) for path in paths}
+        self._access = access
         self._start_helper = helper
         self._mountinfo = mountinfo
         self._table: dict[str, bool] = {}
@@ -116,7 +121,12 @@ class MountCollector:
 
     def _row(self, path: str, mount: _Mount, at: Instant) -> dict[str, float]:
         read_only = self._table.get(path)
-        return {} if read_only is None else mount.row(at, read_only=read_only)
+        if read_only is None:
+            return {}
+        row = mount.row(at, read_only=read_only)
+        if self._access and mount.space and "mount_used_ratio" in row:
+            row["mount_access_changed_ratio"] = self._access.changed(path, mount.space.access, at)
+        return row
 
     def _ask(self, at: Instant) -> None:
         self._replace_helper(at)

@@ -1,4 +1,4 @@
-"""A small process that calls statvfs for us, so that only it can hang. Starts processes.
+"""A small process that calls statvfs and stat for us, so that only it can hang. Starts processes.
 
 The helper is a bare interpreter reading paths from a pipe: no site packages, no threads, nothing to lose.
 """
@@ -17,6 +17,12 @@ from orderd.sampling.collector import NAN
 
 _SCRIPT: Final = """
 import os
+def access(path):
+    try:
+        s = os.stat(path)
+    except OSError:
+        return "- - -"
+    return f"{s.st_mode & 0o7777} {s.st_uid} {s.st_gid}"
 wanted = b""
 while more := os.read(0, 65536):
     wanted += more
@@ -24,7 +30,7 @@ while more := os.read(0, 65536):
     for path in paths:
         try:
             v = os.statvfs(path)
-            answer = f"{v.f_blocks} {v.f_bfree} {v.f_bavail} {v.f_files} {v.f_ffree}"
+            answer = f"{v.f_blocks} {v.f_bfree} {v.f_bavail} {v.f_files} {v.f_ffree} {access(path)}"
         except OSError as error:
             answer = f"error {error.errno}"
         os.write(1, answer.encode() + b"\\n")
@@ -35,15 +41,17 @@ _EXIT_S = 0.2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Space:
-    """How full a file system is.
+    """How full a file system is, and who may enter it.
 
     Attributes:
         used_ratio: used / (used + available to users), as df shows it.
         inodes_used_ratio: missing where the file system counts none.
+        access: mode, uid and gid of its top directory, None when they cannot be had.
     """
 
     used_ratio: float
     inodes_used_ratio: float
+    access: tuple[int, int, int] | None = None
 
 
 def parse_answer(line: bytes) -> Space | None:
@@ -54,11 +62,14 @@ def parse_answer(line: bytes) -> Space | None:
     """
     if line.startswith(b"error "):
         return None
-    blocks, free, available, inodes, inodes_free = map(int, line.split())
+    words = line.split()
+    blocks, free, available, inodes, inodes_free = map(int, words[:5])
+    mode, uid, gid = words[5:]
     used = blocks - free
     return Space(
         used_ratio=used / (used + available) if used + available else NAN,
         inodes_used_ratio=(inodes - inodes_free) / inodes if inodes else NAN,
+        access=None if mode == b"-" else (int(mode), int(uid), int(gid)),
     )
 
 

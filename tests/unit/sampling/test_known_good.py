@@ -175,17 +175,41 @@ def test_a_file_that_is_not_there_is_no_healthy_host(configured):
     assert capture(config, keep=True) == ()
 
 
-def test_how_declared_mounts_are_mounted_is_recorded(host, tmp_path, monkeypatch):
-    """Source, type and options of the topmost one; what is not mounted at the moment keeps what was known of it."""
+@pytest.fixture
+def mounted(host, tmp_path, monkeypatch):
+    """Return a configuration with a mount and one that is not mounted, its directory, the mount table and the record."""
     config, _, _ = host
-    file = tmp_path / "mountinfo"
-    file.write_text("30 22 7:0 / /srv/data rw,nosuid shared:1 - ext4 /dev/loop0 rw,errors=continue\n")
-    monkeypatch.setattr(known_good.mounts, "_MOUNTINFO", file)
-    config = msgspec.structs.replace(config, mounts=(MountConfig(path="/srv/data"), MountConfig(path="/other")))
-    record = tmp_path / "known-good" / "mounts.json"
+    place, table = tmp_path / "data", tmp_path / "mountinfo"
+    place.mkdir()
+    place.chmod(0o750)
+    table.write_text(f"30 22 7:0 / {place} rw,nosuid shared:1 - ext4 /dev/loop0 rw,errors=continue\n")
+    monkeypatch.setattr(known_good.mounts, "_MOUNTINFO", table)
+    config = msgspec.structs.replace(config, mounts=(MountConfig(path=str(place)), MountConfig(path="/other")))
+    return config, place, table, tmp_path / "known-good" / "mounts.json"
+
+
+def test_how_declared_mounts_are_mounted_is_recorded(mounted):
+    """Source, type, options and access of the topmost one; what is not mounted at the moment keeps what was known of it."""
+    config, place, table, record = mounted
     assert record in capture(config)
-    expected = {"/srv/data": {"source": "/dev/loop0", "type": "ext4", "options": "rw,nosuid,errors=continue"}}
-    assert json.loads(record.read_text()) == expected
-    file.write_text("")
+    owner = {"uid": place.stat().st_uid, "gid": place.stat().st_gid}
+    how = {"source": "/dev/loop0", "type": "ext4", "options": "rw,nosuid,errors=continue", "mode": 0o750, **owner}
+    assert json.loads(record.read_text()) == {str(place): how}
+    table.write_text("")
     capture(config)
-    assert json.loads(record.read_text()) == expected
+    assert json.loads(record.read_text()) == {str(place): how}
+
+
+def test_an_upgrade_adds_to_a_mounts_record_what_an_older_release_did_not_know(mounted):
+    """With ``keep`` what is recorded stays, whatever is mounted now; what is not recorded yet is added, once."""
+    config, place, _, record = mounted
+    record.parent.mkdir()
+    record.write_text(json.dumps({str(place): {"source": "/dev/loop7", "type": "ext4", "options": "rw"}}))
+    assert record in capture(config, keep=True)
+    known = json.loads(record.read_text())[str(place)]
+    assert (known["source"], known["options"], known["mode"]) == ("/dev/loop7", "rw", 0o750)
+    place.chmod(0o700)
+    assert record not in capture(config, keep=True)
+    assert json.loads(record.read_text())[str(place)]["mode"] == 0o750
+    assert record in capture(config)
+    assert json.loads(record.read_text())[str(place)]["mode"] == 0o700

@@ -1,13 +1,17 @@
 import asyncio
+import json
 import math
+from pathlib import Path
 
 import pytest
 
 from orderd.domain.faults import Entity
+from orderd.sampling.known_good import MOUNTS, MountAccess
 from orderd.sampling.mount import MountCollector, read_only_mounts
 from orderd.sampling.statvfs import Helper, Space, parse_answer
 
 ROOT, DATA = Entity.parse("mount:/"), Entity.parse("mount:/srv/data")
+ROOT_ACCESS = ((status := Path("/").stat()).st_mode & 0o7777, status.st_uid, status.st_gid)
 MOUNTINFO = """\
 22 1 253:0 / / rw,relatime shared:1 - ext4 /dev/vda rw,errors=remount-ro
 30 22 7:0 / /srv/data rw,nosuid - ext4 /dev/loop0 rw
@@ -29,8 +33,8 @@ class FakeHelper:
         self.pending.append(path)
         self.asked.append(path)
 
-    def answer(self, used=0.5):
-        self._on_answer(self, self.pending.pop(0), Space(used_ratio=used, inodes_used_ratio=0.1))
+    def answer(self, used=0.5, access=None):
+        self._on_answer(self, self.pending.pop(0), Space(used_ratio=used, inodes_used_ratio=0.1, access=access))
 
     def kill(self):
         self.alive = False
@@ -123,9 +127,10 @@ def test_read_only_is_the_mounts_or_the_file_systems_option():
 
 def test_space_is_what_df_shows():
     """Used over used plus available to users; no inodes counted is missing, not empty."""
-    space = parse_answer(b"1000 400 350 0 0")
-    assert space == Space(used_ratio=600 / 950, inodes_used_ratio=space.inodes_used_ratio)
+    space = parse_answer(b"1000 400 350 0 0 493 0 33")
+    assert space == Space(used_ratio=600 / 950, inodes_used_ratio=space.inodes_used_ratio, access=(0o755, 0, 33))
     assert math.isnan(space.inodes_used_ratio)
+    assert parse_answer(b"1000 400 350 0 0 - - -").access is None
     assert parse_answer(b"error 5") is None
 
 
@@ -146,6 +151,7 @@ async def test_a_real_helper_answers_for_good_and_bad_paths():
     helper.kill()
     assert [path for path, _ in answers] == ["/", "/no/such/place"]
     assert 0 <= answers[0][1].used_ratio <= 1
+    assert answers[0][1].access == ROOT_ACCESS
     assert answers[1][1] is None
     assert helper._process.returncode is not None
 
@@ -168,3 +174,57 @@ def test_a_file_system_that_failed_cannot_be_written(word):
     line = f"30 22 7:0 / /srv/data rw,nosuid - ext4 /dev/loop0 rw,{word}\n"
     assert read_only_mounts(line) == {"/srv/data": True}
     assert read_only_mounts(line.replace(f",{word}", ",errors=remount-ro")) == {"/srv/data": False}
+
+
+@pytest.fixture
+def entered(tmp_path, manual_clock):
+    """Return a function that shows what is said of /srv/data for a record and the access that the helper sees."""
+    FakeHelper.made = []
+    file = tmp_path / "mountinfo"
+    file.write_text(MOUNTINFO)
+    mounts = MountCollector(["/srv/data"], helper=FakeHelper, mountinfo=[file], access=MountAccess(tmp_path))
+
+    async def see(record, access):
+        (tmp_path / MOUNTS).unlink(missing_ok=True)
+        if record is not None:
+            (tmp_path / MOUNTS).write_text(json.dumps({"/srv/data": record}))
+        manual_clock.advance(60)
+        await mounts.collect(manual_clock.now())
+        FakeHelper.made[0].answer(access=access)
+        row = (await mounts.collect(manual_clock.now())).entities[DATA]
+        FakeHelper.made[0].answer(access=access)
+        return row
+
+    return see
+
+
+async def test_a_closed_top_directory_differs_from_the_record(entered):
+    """Mode, owner and group each count; a record that is made anew is the one that counts from then on."""
+    record = {"source": "/dev/loop0", "mode": 0o755, "uid": 0, "gid": 33}
+    for access, changed in (((0o755, 0, 33), 0), ((0o700, 0, 33), 1), ((0o755, 0, 0), 1)):
+        assert (await entered(record, access))["mount_access_changed_ratio"] == changed
+    assert (await entered(record | {"mode": 0o700}, (0o700, 0, 33)))["mount_access_changed_ratio"] == 0
+
+
+@pytest.mark.parametrize(
+    ("record", "access"),
+    [(None, (0o755, 0, 0)), ({"source": "/dev/loop0"}, (0o755, 0, 0)), ({"mode": 0o755, "uid": 0, "gid": 0}, None)],
+    ids=["no record", "a record of an older release", "nobody could look"],
+)
+async def test_access_that_cannot_be_compared_is_missing(entered, record, access):
+    """Not known is not the same as unchanged."""
+    assert math.isnan((await entered(record, access))["mount_access_changed_ratio"])
+
+
+async def test_a_hung_mount_shows_no_old_access(tmp_path, manual_clock):
+    """What was compared before the mount hung is not shown for as long as it hangs."""
+    FakeHelper.made = []
+    file = tmp_path / "mountinfo"
+    file.write_text(MOUNTINFO)
+    (tmp_path / MOUNTS).write_text(json.dumps({"/srv/data": {"mode": 0o755, "uid": 0, "gid": 0}}))
+    mounts = MountCollector(["/srv/data"], helper=FakeHelper, mountinfo=[file], access=MountAccess(tmp_path))
+    await mounts.collect(manual_clock.now())
+    FakeHelper.made[0].answer(access=(0o755, 0, 0))
+    assert (await mounts.collect(manual_clock.now())).entities[DATA]["mount_access_changed_ratio"] == 0
+    manual_clock.advance(2)
+    assert "mount_access_changed_ratio" not in (await mounts.collect(manual_clock.now())).entities[DATA]

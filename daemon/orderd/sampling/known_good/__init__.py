@@ -5,7 +5,7 @@
 
     resolv.conf               a copy of resolver.resolv_conf
     dropins/UNIT.d/*.conf     the drop-ins in effect; an empty directory says that there were none
-    mounts.json               of every declared mount the source, the type and the options
+    mounts.json               of every declared mount the source, the type and the options; mode and owner of its top directory
     files/UNIT/index.json     the unit's file and its configuration: path -> mode, owner, the copy's name; and of the folders
                               around them mode and owner. Root's alone: configuration may hold secrets, and nobody compares
 """
@@ -16,7 +16,7 @@ from typing import Final, Protocol
 from orderd.config.schema import Config
 from orderd.sampling.known_good import dropins, mounts, resolver, services
 from orderd.sampling.known_good.dropins import DropIns
-from orderd.sampling.known_good.mounts import MOUNTS, mounted_as
+from orderd.sampling.known_good.mounts import MOUNTS, MountAccess, mounted_as
 from orderd.sampling.known_good.services import INDEX
 from orderd.sampling.known_good.writing import make_directory
 
@@ -53,4 +53,4 @@ def capture(config: Config, *, keep: bool = False) -> tuple[Path, ...]:
     return tuple(path for part in _PARTS for path in part(config, root, keep=keep))
 
 
-__all__ = ["INDEX", "MOUNTS", "DropIns", "capture", "mounted_as"]
+__all__ = ["INDEX", "MOUNTS", "DropIns", "MountAccess", "capture", "mounted_as"]
