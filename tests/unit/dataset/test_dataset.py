@@ -1,12 +1,13 @@
 import math
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
 from orderd.domain.faults import FAILURES, KINDS, EntityKind, Failure
-from orderd.domain.schema import schema_digest
-from orderd.domain.signals import ENTITY_INDEX
+from orderd.domain.schema import SCHEMAS, digest_of, schema_digest
+from orderd.domain.signals import ENTITY_INDEX, ENTITY_SIGNALS
 from orderd.domain.window import History
 from ordertrainer.dataset import IGNORE, DatasetError, append_label, digest, iter_windows, load_examples, read_labels
 from ordertrainer.serve.layout import Layout
@@ -84,12 +85,28 @@ def test_splits_are_by_run(data, host):
 
 def test_samples_of_another_schema_are_refused_with_both_digests(killed, monkeypatch):
     """A data set collected with another list of signals is an error that names the file and both digests."""
-    collected = schema_digest()
+    monkeypatch.setattr("ordertrainer.dataset.samples.known_schema", lambda digest: None)
     monkeypatch.setattr("ordertrainer.dataset.samples.schema_digest", lambda: "f" * 64)
     with pytest.raises(DatasetError) as refused:
         load_examples(killed)
-    assert collected in str(refused.value)
+    assert schema_digest() in str(refused.value)
     assert "f" * 64 in str(refused.value)
+
+
+def test_samples_of_an_older_schema_are_read_with_what_they_lack_missing(killed):
+    """Columns that nobody measured then are missing, and the runs are still worth learning from."""
+    newer = [signal.name for signal in ENTITY_SIGNALS[SCHEMAS[0].entity :]]
+    for path in killed.glob("entities/host=*/*.parquet"):
+        table = pq.ParquetFile(path).read()
+        older = table.drop_columns(newer).replace_schema_metadata(
+            {**table.schema.metadata, b"schema_digest": digest_of(SCHEMAS[0]).encode()}
+        )
+        pq.write_table(older, path)
+    examples = load_examples(killed)
+    assert len(examples) > 0
+    rows = examples.rows[..., SCHEMAS[0].entity :]
+    assert np.isnan(rows).all()
+    assert not np.isnan(examples.rows).all()
 
 
 def test_a_directory_that_is_still_written_is_refused(killed):

@@ -41,13 +41,14 @@ def test_the_remedy_loses_and_doubles_nothing(tmp_path, batch):
 
 def test_a_directory_of_other_signals_is_not_taken_over(tmp_path, batch, monkeypatch):
     """Without state.json the Parquet files themselves say which signals they hold."""
-    store = Store(tmp_path)
-    store.append([batch(1)])
-    store.close()
-    (tmp_path / "state.json").unlink()
     from ordertrainer.serve import store as module
 
-    monkeypatch.setattr(module, "schema_digest", lambda: "f" * 64)
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "schema_digest", lambda: "f" * 64)
+        store = Store(tmp_path)
+        store.append([batch(1)])
+        store.close()
+    (tmp_path / "state.json").unlink()
     with pytest.raises(ForeignSchemaError):
         Store(tmp_path)
 

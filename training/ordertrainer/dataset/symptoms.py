@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Final
 
 from orderd.domain.faults import EntityKind, Failure
-from orderd.domain.signals import ENTITY_INDEX, SLOT_AGES_S
+from orderd.domain.signals import ENTITY_INDEX, ENTITY_SIGNALS, SLOT_AGES_S
 from orderd.domain.window import Window
 
 FULL_RATIO: Final = 0.95
@@ -107,12 +107,18 @@ def _process_troubled(view: EntityView) -> bool:
     return _busy_slots(view)[0] or _leaking(view)
 
 
-def _unanswered(view: EntityView) -> bool:
-    return view.now("probe_ok_ratio") < 1
+def _unresolved(view: EntityView) -> bool:
+    return view.now("probe_ok_ratio") < 1 or view.now("resolver_overridden_ratio") > 0
 
 
 def _stepped(view: EntityView) -> bool:
     return abs(view.now("clock_step_s")) >= STEPPED_S
+
+
+def _differing(kind: EntityKind) -> Callable[[EntityView], bool]:
+    """Return what tells whether anything of such an entity is not as recorded: none of its signals means anything else."""
+    names = [signal.name for signal in ENTITY_SIGNALS if kind in signal.kinds]
+    return lambda view: any(view.now(name) > 0 for name in names)
 
 
 _VISIBLE: Final[dict[Failure, Callable[[EntityView], bool]]] = {
@@ -124,7 +130,7 @@ _VISIBLE: Final[dict[Failure, Callable[[EntityView], bool]]] = {
     Failure.DISK_FULL: _full,
     Failure.CPU_RUNAWAY: _runaway,
     Failure.MEMORY_LEAK: _leaking,
-    Failure.DNS_BROKEN: _unanswered,
+    Failure.DNS_BROKEN: _unresolved,
     Failure.CLOCK_STEPPED: _stepped,
 }
 
@@ -132,6 +138,8 @@ _TROUBLED: Final[dict[EntityKind, Callable[[EntityView], bool]]] = {
     EntityKind.UNIT: _unit_troubled,
     EntityKind.MOUNT: _mount_troubled,
     EntityKind.PROCESS: _process_troubled,
-    EntityKind.RESOLVER: _unanswered,
+    EntityKind.RESOLVER: _unresolved,
     EntityKind.CLOCK: _stepped,
+    EntityKind.NIC: _differing(EntityKind.NIC),
+    EntityKind.HOST: _differing(EntityKind.HOST),
 }

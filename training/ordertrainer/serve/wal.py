@@ -94,7 +94,7 @@ def read_segment(path: Path, digest: str) -> Iterator[bytes]:
         if len(header) < _HEADER_BYTES or not header.startswith(MAGIC):
             return
         found = header[len(MAGIC) :].decode("ascii", "replace")
-        if known_schema(found) is None:
+        if found != digest and known_schema(found) is None:
             raise ForeignSchemaError(str(path), found=found, ours=digest)
         while len(head := file.read(_RECORD.size)) == _RECORD.size:
             length, crc = _RECORD.unpack(head)
