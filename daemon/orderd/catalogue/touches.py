@@ -18,6 +18,8 @@ _EXAMPLE: Final = {
     EntityKind.MOUNT: "/a",
     EntityKind.RESOLVER: "system",
     EntityKind.CLOCK: "system",
+    EntityKind.NIC: "eth0",
+    EntityKind.HOST: "system",
 }
 _ALLOWED: Final = (
     "'process', 'config' for a unit, or one of 'unit NAME', 'file PATH', 'mount PATH', 'listener PROTOCOL ADDRESS:PORT'; "

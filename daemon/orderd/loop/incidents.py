@@ -27,6 +27,8 @@ _TELLING: Final = {
     EntityKind.MOUNT: "mount_used_ratio",
     EntityKind.RESOLVER: "probe_ok_ratio",
     EntityKind.CLOCK: "clock_step_s",
+    EntityKind.NIC: "nic_down_ratio",
+    EntityKind.HOST: "host_name_changed_ratio",
 }
 """The signal of each kind without which nobody can say that an entity is well; a process that is gone has no row at all."""
 

@@ -21,6 +21,8 @@ _KEYS: Final = {
     EntityKind.PROCESS: "{}:1",
     EntityKind.RESOLVER: "system",
     EntityKind.CLOCK: "system",
+    EntityKind.NIC: "example{}",
+    EntityKind.HOST: "system",
 }
 
 
