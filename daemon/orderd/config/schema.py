@@ -86,6 +86,28 @@ class ResolverConfig(Table, frozen=True):
     interval_s: Annotated[float, Meta(ge=0.1, le=60.0)] = 1.0
 
 
+SettingName = Annotated[str, Meta(pattern=r"^[a-z0-9_]+(\.[A-Za-z0-9_-]+)+$", max_length=100)]
+
+
+class HostConfig(Table, frozen=True):
+    """What of the host itself is held against the known-good record: kernel settings, by their sysctl names.
+
+    The default leaves out what programs set by themselves, such as ``net.ipv4.ip_forward`` (container engines) and
+    ``vm.max_map_count`` (databases); of a name that this kernel does not know nothing is recorded.
+    """
+
+    settings: Annotated[tuple[SettingName, ...], Meta(max_length=64)] = (
+        "fs.file-max",
+        "kernel.pid_max",
+        "net.core.netdev_max_backlog",
+        "net.core.somaxconn",
+        "net.ipv4.ip_local_port_range",
+        "net.ipv4.tcp_max_syn_backlog",
+        "net.ipv4.tcp_syncookies",
+        "vm.overcommit_memory",
+    )
+
+
 class SamplingConfig(Table, frozen=True):
     """How often and how much is sampled."""
 
@@ -326,6 +348,7 @@ class Config(Table, frozen=True):
     services: tuple[ServiceConfig, ...] = ()
     mounts: tuple[MountConfig, ...] = ()
     resolver: ResolverConfig = ResolverConfig()
+    host: HostConfig = HostConfig()
     sampling: SamplingConfig = SamplingConfig()
     inference: InferenceConfig = InferenceConfig()
     decision: DecisionConfig = DecisionConfig()

@@ -6,6 +6,8 @@
     resolv.conf               a copy of resolver.resolv_conf
     dropins/UNIT.d/*.conf     the drop-ins in effect; an empty directory says that there were none
     mounts.json               of every declared mount the source, the type and the options; mode and owner of its top directory
+    settings.json             kernel settings, the host's name, what /etc/hosts answers for resolver.name
+    host/index.json           as below, of the files behind them: /etc/hosts, /etc/hostname, those of sshd, sudo and sysctl
     files/UNIT/index.json     the unit's file and its configuration: path -> mode, owner, the copy's name; and of the folders
                               around them mode and owner. Root's alone: configuration may hold secrets, and nobody compares
 """
@@ -14,10 +16,10 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from orderd.config.schema import Config
-from orderd.sampling.known_good import dropins, mounts, resolver, services
+from orderd.sampling.known_good import dropins, mounts, resolver, services, settings
+from orderd.sampling.known_good.copies import INDEX
 from orderd.sampling.known_good.dropins import DropIns
 from orderd.sampling.known_good.mounts import MOUNTS, MountAccess, mounted_as
-from orderd.sampling.known_good.services import INDEX
 from orderd.sampling.known_good.writing import make_directory
 
 
@@ -29,7 +31,7 @@ class Part(Protocol):
         ...
 
 
-_PARTS: Final[tuple[Part, ...]] = (resolver.capture, dropins.capture, mounts.capture, services.capture)
+_PARTS: Final[tuple[Part, ...]] = (resolver.capture, dropins.capture, mounts.capture, services.capture, settings.capture)
 
 
 def capture(config: Config, *, keep: bool = False) -> tuple[Path, ...]:
