@@ -6,6 +6,7 @@
     resolv.conf               a copy of resolver.resolv_conf
     dropins/UNIT.d/*.conf     the drop-ins in effect; an empty directory says that there were none
     mounts.json               of every declared mount the source, the type and the options; mode and owner of its top directory
+    links.json                of every link with an address: state, MTU, addresses, routes, queueing, fixed neighbours
     settings.json             kernel settings, the host's name, what /etc/hosts answers for resolver.name
     host/index.json           as below, of the files behind them: /etc/hosts, /etc/hostname, those of sshd, sudo and sysctl
     files/UNIT/index.json     the unit's file and its configuration: path -> mode, owner, the copy's name; and of the folders
@@ -16,7 +17,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from orderd.config.schema import Config
-from orderd.sampling.known_good import dropins, mounts, resolver, services, settings
+from orderd.sampling.known_good import dropins, links, mounts, resolver, services, settings
 from orderd.sampling.known_good.copies import INDEX
 from orderd.sampling.known_good.dropins import DropIns
 from orderd.sampling.known_good.mounts import MOUNTS, MountAccess, mounted_as
@@ -31,7 +32,14 @@ class Part(Protocol):
         ...
 
 
-_PARTS: Final[tuple[Part, ...]] = (resolver.capture, dropins.capture, mounts.capture, services.capture, settings.capture)
+_PARTS: Final[tuple[Part, ...]] = (
+    resolver.capture,
+    dropins.capture,
+    mounts.capture,
+    links.capture,
+    services.capture,
+    settings.capture,
+)
 
 
 def capture(config: Config, *, keep: bool = False) -> tuple[Path, ...]:
