@@ -10,6 +10,7 @@ _SHAPES: Final = {
     "unit": re.compile(r"[A-Za-z0-9:_.@*?-]+"),
     "file": re.compile(r"/[A-Za-z0-9:._/+@*?-]*"),
     "mount": re.compile(r"/[A-Za-z0-9:._/+@*?-]*"),
+    "link": re.compile(r"[A-Za-z0-9._*?-]+"),
     "listener": re.compile(r"(?:tcp|udp|\*) [0-9a-f.:*?]+"),
 }
 # What stands for {target} when a pattern's shape is checked; a process has no name that a thing could be called by.
@@ -22,8 +23,8 @@ _EXAMPLE: Final = {
     EntityKind.HOST: "system",
 }
 _ALLOWED: Final = (
-    "'process', 'config' for a unit, or one of 'unit NAME', 'file PATH', 'mount PATH', 'listener PROTOCOL ADDRESS:PORT'; "
-    "* ? **/ and {target} may stand in them"
+    "'process', 'config' for a unit, or one of 'unit NAME', 'file PATH', 'mount PATH', 'link NAME', "
+    "'listener PROTOCOL ADDRESS:PORT'; * ? **/ and {target} may stand in them"
 )
 
 

@@ -1,10 +1,12 @@
-"""Whether a repair may touch a target at all: the executor's own view, from root-owned configuration. Reads /proc for processes.
+"""Whether a repair may touch a target at all: the executor's own view, from root-owned configuration. Reads /proc for the rest.
 
-orderd's word is not enough. A target is a unit or a mount that the configuration declares, or a process that belongs to nothing
-declared, to nothing of orderd and not to the system's own foundations; what a name may look like was settled by its type.
+orderd's word is not enough. A target is a unit or a mount that the configuration declares, a link that there is, or a process
+that belongs to nothing declared, to nothing of orderd and not to the system's own foundations; what a name may look like was
+settled by its type.
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final, Self
 
 from orderd.config import Config
@@ -26,6 +28,8 @@ FOUNDATIONS: Final = (
 )
 """Units no repair may stop a process of, declared or not: without them nobody can log in or see why."""
 OWN_PREFIX: Final = "orderd"
+# PID 1's view: the executor itself has a network of its own, without any link.
+_LINKS: Final = Path("/proc/1/net/dev")
 
 
 class Refusal(Exception):  # noqa: N818  a refusal is an answer, not an error of this program
@@ -86,6 +90,8 @@ class HostView:
             raise Refusal(Code.TARGET_NOT_ALLOWED, f"{target}: not among [[services]] of orderd.toml")
         if target.kind is EntityKind.MOUNT and target.key not in self.mounts:
             raise Refusal(Code.TARGET_NOT_ALLOWED, f"{target}: not among [[mounts]] of orderd.toml")
+        if target.kind is EntityKind.NIC and target.key not in links(_LINKS.read_text(encoding="utf-8", errors="replace")):
+            raise Refusal(Code.TARGET_GONE, f"{target}: there is no such link")
         if target.kind is EntityKind.PROCESS:
             self._check_process(target)
 
@@ -99,3 +105,8 @@ class HostView:
         for unit in process.units:
             if unit in self.units or unit in FOUNDATIONS or unit.startswith(OWN_PREFIX):
                 raise Refusal(Code.TARGET_NOT_ALLOWED, f"{target}: belongs to {unit}")
+
+
+def links(table: str) -> frozenset[str]:
+    """Return the names of the links in what /proc/net/dev says, but for the loopback."""
+    return frozenset(name.strip() for name, colon, _ in (line.partition(":") for line in table.splitlines()) if colon) - {"lo"}

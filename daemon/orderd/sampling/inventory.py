@@ -34,6 +34,7 @@ _FOLDERS: Final = ("/etc/systemd/system", "/run/systemd/system", "/etc/sysctl.d"
 _WANTING: Final = ("/etc/systemd/system", "/run/systemd/generator", "/run/systemd/generator.late")
 _INVOCATIONS: Final = "run/systemd/units"
 _LISTENING: Final = "0A"  # TCP_LISTEN, include/net/tcp_states.h
+_IFF_UP: Final = 0x1  # include/uapi/linux/if.h
 _TABLE_BYTES_MAX: Final = 1 << 20
 _CHUNK_BYTES: Final = 64 << 10
 # Mounts that come and go with logins, containers and packages, and what the kernel shows of itself.
@@ -129,8 +130,9 @@ class InventoryTaker:
 def read_disk(root: Path) -> _OnDisk:
     """Read everything that systemd need not be asked for; runs in a thread."""
     things: dict[str, str] = {}
-    for kind, found in (("file", _files(root)), ("mount", _mounts(root)), ("listener", _listeners(root))):
-        for name, state in found:
+    found = {"file": _files(root), "mount": _mounts(root), "link": _links(root), "listener": _listeners(root)}
+    for kind, those in found.items():
+        for name, state in those:
             if len(things) < THINGS_MAX // 2:
                 things[f"{kind} {name}"] = state
     return _OnDisk(things=things, invocations=dict(_invocations(root)), wanted=frozenset(_wanted(root)))
@@ -191,6 +193,18 @@ def _mounts(root: Path) -> Iterator[tuple[str, str]]:
         if not f"{point}/".startswith(_PASSING):
             access = "ro" if "ro" in fields[5].split(",") or "ro" in source[2].split(",") else "rw"
             yield point, f"type={source[0]} access={access}"
+
+
+def _links(root: Path) -> Iterator[tuple[str, str]]:
+    folder = f"{root}/sys/class/net"
+    try:
+        names = sorted(os.listdir(folder))  # noqa: PTH208  hundreds of containers
+    except OSError:
+        return
+    for name in names:
+        flags, mtu = _read(f"{folder}/{name}/flags"), _read(f"{folder}/{name}/mtu")
+        if flags and mtu:
+            yield name, f"up={'yes' if int(flags, 16) & _IFF_UP else 'no'} mtu={mtu.strip()}"
 
 
 def _listeners(root: Path) -> Iterator[tuple[str, str]]:

@@ -7,6 +7,7 @@ A false alarm takes a good repair's authority away, so only what a repair can ha
   and ended by logins, by timers or by orderd itself, and one that nothing wants to run: such a unit may end when it likes.
 - a watched file that was added, removed, or has another content.
 - a mount that is gone or can be written now; not one that appeared or that the kernel made read-only.
+- a link that was set down or has another MTU; not one that came or went, which containers' do.
 - a listener that is gone, where the repair touches neither units nor processes: whoever stops a unit stops what it listens on.
 """
 
@@ -86,6 +87,8 @@ def _blamed(thing: str, before: str | None, after: str | None, excused: Iterable
         return _file(before, after)
     if kind == "mount":
         return _mount(before, after)
+    if kind == "link":
+        return _link(words(before or ""), words(after or ""))
     if kind == "listener" and after is None and not any(pattern.startswith(("unit ", "process")) for pattern in excused):
         return "nothing listens there any more"
     return ""
@@ -111,6 +114,12 @@ def _file(before: str | None, after: str | None) -> str:
     if before is None:
         return "was made"
     return "was removed" if after is None else "was changed"
+
+
+def _link(before: Mapping[str, str], after: Mapping[str, str]) -> str:
+    if before.get("up") == "yes" and after.get("up") == "no":
+        return "was set down"
+    return "has another MTU" if before and after and before.get("mtu") != after.get("mtu") else ""
 
 
 def _mount(before: str | None, after: str | None) -> str:

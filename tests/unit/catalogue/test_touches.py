@@ -16,6 +16,7 @@ from orderd.domain.faults import EntityKind
         ("file {target}/**/*.log", EntityKind.MOUNT),
         ("file /etc/systemd/system/{target}.d/*", EntityKind.UNIT),
         ("mount {target}", EntityKind.MOUNT),
+        ("link {target}", EntityKind.NIC),
         ("listener tcp *:80", EntityKind.UNIT),
     ],
 )
@@ -37,6 +38,7 @@ def test_what_can_be_compared_is_allowed(touch, target):
         ("file /etc/../root", EntityKind.UNIT, "without '..'"),
         ("unit *", EntityKind.UNIT, "excuse everything"),
         ("file /**/*", EntityKind.UNIT, "excuse everything"),
+        ("link *", EntityKind.NIC, "excuse everything"),
         ("listener tcp *:*", EntityKind.UNIT, "excuse everything"),
         ("unit {target} and more", EntityKind.UNIT, "one of"),
         ("unit", EntityKind.UNIT, "one of"),

@@ -10,6 +10,7 @@ from orderd.config import Config, MountConfig, ServiceConfig
 from orderd.config.schema import DecisionConfig, DnsProbe, ExecutorConfig, HttpProbe, PostgresProbe, TcpProbe
 from orderd.domain.faults import EntityKind
 from orderd.domain.values import Mode as DecisionMode
+from orderd.executor import targets
 from orderd.executor.admission import Admission, Playbooks, listener
 from orderd.executor.ledger import Ledger
 from orderd.executor.messages import REQUESTS, TEXT_MAX, Code, Mode, RepairRequest, cut
@@ -207,6 +208,19 @@ def test_other_targets_are_refused(target):
     with pytest.raises(Refusal) as refused:
         VIEW.check(target, EntityKind.UNIT)
     assert refused.value.code is Code.TARGET_NOT_ALLOWED
+
+
+def test_a_link_is_a_target_while_there_is_one_of_that_name(monkeypatch, tmp_path):
+    """Names are read from what the kernel counts; the loopback is nobody's to repair."""
+    table = tmp_path / "dev"
+    table.write_text("Inter-|   Receive\n face |bytes\n    lo: 1 2\n  eth0: 3 4\nbond0.7:5 6\n")
+    monkeypatch.setattr(targets, "_LINKS", table)
+    for name in ("eth0", "bond0.7"):
+        assert VIEW.check(f"nic:{name}", EntityKind.NIC).key == name
+    for name in ("eth1", "lo"):
+        with pytest.raises(Refusal) as refused:
+            VIEW.check(f"nic:{name}", EntityKind.NIC)
+        assert refused.value.code is Code.TARGET_GONE
 
 
 def test_a_process_is_itself_only_with_its_start_time():

@@ -52,6 +52,8 @@ def root(tmp_path):
         "etc/systemd/system/multi-user.target.wants",
         "run/systemd/units",
         "proc/1/net",
+        "sys/class/net/eth0",
+        "sys/class/net/down0",
     ):
         (tmp_path / folder).mkdir(parents=True)
     (tmp_path / "etc/hosts").write_text("127.0.0.1 localhost\n")
@@ -60,6 +62,9 @@ def root(tmp_path):
     (tmp_path / "proc/1/mountinfo").write_text(MOUNTS)
     (tmp_path / "proc/1/net/tcp").write_text(TCP)
     (tmp_path / "proc/1/net/tcp6").write_text(TCP6)
+    for link, flags in (("eth0", "0x1003"), ("down0", "0x1002")):
+        (tmp_path / f"sys/class/net/{link}/flags").write_text(f"{flags}\n")
+        (tmp_path / f"sys/class/net/{link}/mtu").write_text("1500\n")
     for unit in ("nginx", "cron"):
         (tmp_path / f"run/systemd/units/invocation:{unit}.service").symlink_to(f"{unit}1")
     return tmp_path
@@ -74,7 +79,7 @@ def taker(root, manual_clock):
 
 
 async def test_everything_that_a_repair_could_change_by_mistake_is_there(taker):
-    """Units with state and invocation, files by content, mounts, listeners; nothing that comes and goes by itself."""
+    """Units with state and invocation, files by content, mounts, links, listeners; nothing that comes and goes by itself."""
     things = (await taker[0].take()).things
     assert things["unit nginx.service"] == "active=active sub=running load=loaded wanted=yes invocation=nginx1 restarts=?"
     assert "wanted=yes" in things["unit cron.service"]
@@ -82,6 +87,7 @@ async def test_everything_that_a_repair_could_change_by_mistake_is_there(taker):
     assert things["file /etc/systemd/system/nginx.service.d/a.conf"].startswith("sha256=")
     assert things["file /etc/systemd/system/multi-user.target.wants/cron.service"] == "link=/lib/systemd/system/cron.service"
     assert things["mount /srv/my data"] == "type=ext4 access=ro"
+    assert (things["link eth0"], things["link down0"]) == ("up=yes mtu=1500", "up=no mtu=1500")
     assert things["listener tcp 127.0.0.1:80"] == "uid=33"
     assert things["listener tcp 0000:0000:0000:0000:0000:0000:0000:0001:5432"] == "uid=70"
     assert "mount /run/user/0" not in things

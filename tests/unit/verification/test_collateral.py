@@ -38,6 +38,8 @@ def changed(thing, before, after, *, touches=("unit {target}",), target=NGINX, m
         ("file /etc/sysctl.d/99.conf", None, "sha256=1", "was made"),
         ("mount /srv/data", "type=ext4 access=rw", None, "is not mounted any more"),
         ("mount /srv/data", "type=ext4 access=ro", "type=ext4 access=rw", "can be written now"),
+        ("link eth0", "up=yes mtu=1500", "up=no mtu=1500", "was set down"),
+        ("link eth0", "up=yes mtu=1500", "up=yes mtu=1400", "has another MTU"),
     ],
 )
 def test_what_somebody_must_have_done_is_collateral(thing, before, after, said):
@@ -63,6 +65,9 @@ def test_what_somebody_must_have_done_is_collateral(thing, before, after, said):
         ("mount /mnt/auto", None, "type=nfs access=rw"),
         ("mount /mnt/auto", "type=autofs access=rw", None),
         ("mount /srv/data", "type=ext4 access=rw", "type=ext4 access=ro"),
+        ("link veth1", None, "up=no mtu=1500"),
+        ("link veth1", "up=yes mtu=1500", None),
+        ("link eth0", "up=no mtu=1500", "up=yes mtu=1500"),
         ("listener tcp 0.0.0.0:80", None, "uid=0"),
         ("listener tcp 0.0.0.0:80", "uid=0", None),
     ],
