@@ -4,6 +4,7 @@ What everybody may know lies in one JSON file, so that the daemon can compare; t
 disk and /proc/sys.
 """
 
+import contextlib
 import json
 import os
 import stat
@@ -108,6 +109,34 @@ def read_record(root: Path) -> HostRecord:
         )
     except (KeyError, TypeError) as error:
         raise ValueError(f"{root / SETTINGS}: {error}") from error
+
+
+class RecordFile:
+    """The record of the host, read again only when it is another file."""
+
+    def __init__(self, root: Path) -> None:
+        """Read under ``root``, the known good directory; nothing is read yet."""
+        self._root = root
+        self._stamp: tuple[int, int, int] | None = None
+        self._record: HostRecord | None = None
+
+    def read(self) -> HostRecord | None:
+        """Return what is recorded; None when there is no record, or none that can be read."""
+        now = stamp(self._root / SETTINGS)
+        if now != self._stamp:
+            self._stamp, self._record = now, None
+            with contextlib.suppress(OSError, ValueError):
+                self._record = read_record(self._root)
+        return self._record
+
+
+def stamp(path: Path) -> tuple[int, int, int] | None:
+    """Return what differs when a path is another file or was written; None when there is none."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def setting_file(key: str) -> Path:
