@@ -14,7 +14,7 @@ from orderd.domain.values import Mode
 Seconds = Annotated[float, Meta(gt=0.0, le=86_400.0)]
 Ratio = Annotated[float, Meta(ge=0.0, le=1.0)]
 AbsolutePath = Annotated[str, Meta(pattern=r"^/[^\x00]*$", max_length=100)]
-UnitName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9:_.@-]{1,200}\.service$")]
+UnitName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9:_.@-]{1,200}\.(service|timer|socket)$")]
 
 
 class Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -63,11 +63,13 @@ class ServiceConfig(Table, frozen=True):
     """A unit that must be running; listing it here is its desired state.
 
     ``config`` names the files it is configured by, one by one: they are part of the known-good record, and repairs put them back.
+    ``data`` names where its data lies, beside its StateDirectory: of that the record knows owner and mode, and nothing else.
     """
 
     unit: UnitName
     probe: ProbeConfig | None = None
     config: Annotated[tuple[AbsolutePath, ...], Meta(max_length=16)] = ()
+    data: Annotated[tuple[AbsolutePath, ...], Meta(max_length=16)] = ()
 
 
 class MountConfig(Table, frozen=True):

@@ -24,6 +24,7 @@ class Stat(NamedTuple):
     threads: int
     start: int
     rss: int
+    nice: int = 0
 
 
 def parse_stat(text: bytes) -> Stat:
@@ -44,6 +45,7 @@ def parse_stat(text: bytes) -> Stat:
         threads=int(fields[17]),
         start=int(fields[19]),
         rss=int(fields[21]),
+        nice=int(fields[16]),
     )
 
 

@@ -27,6 +27,9 @@ def host(tmp_path, monkeypatch):
     monkeypatch.setattr(known_good.services, "_unit_file", lambda unit: "")
     monkeypatch.setattr(known_good.settings, "FILES", ())
     monkeypatch.setattr(known_good.settings, "FOLDERS", ())
+    for part in (known_good.limits, known_good.units, known_good.data):
+        monkeypatch.setattr(part, "show", lambda unit, wanted: "")
+    monkeypatch.setattr(known_good.filters, "_NFT", tmp_path / "no-nft")
     config = Config(
         services=(ServiceConfig(unit=UNIT),),
         sampling=SamplingConfig(known_good=str(tmp_path / "known-good")),
@@ -122,7 +125,9 @@ def test_an_upgrade_keeps_what_was_recorded_and_adds_what_is_new(host, tmp_path)
     )
     written = capture(more, keep=True)
     dropins = tmp_path / "known-good" / "dropins"
-    assert written == (dropins / "new.service.d" / "50-a.conf", tmp_path / "known-good" / "files" / "new.service" / "index.json")
+    root = tmp_path / "known-good"
+    new = {dropins / "new.service.d" / "50-a.conf", root / "files" / "new.service" / "index.json"}
+    assert set(written) == new | {root / "units.json", root / "data.json"}
     assert (dropins / f"{UNIT}.d" / "50-a.conf").read_text() == "[Service]\nRestart=no\n"
 
 

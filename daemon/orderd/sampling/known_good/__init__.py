@@ -11,15 +11,20 @@
     host/index.json           as below, of the files behind them: /etc/hosts, /etc/hostname, those of sshd, sudo and sysctl
     files/UNIT/index.json     the unit's file and its configuration: path -> mode, owner, the copy's name; and of the folders
                               around them mode and owner. Root's alone: configuration may hold secrets, and nobody compares
+    limits.json               of every unit that runs what its control group may take, and how nice its processes are
+    units.json                of every unit whether systemd starts it by itself, and what it requires
+    data.json                 of what services keep: path -> mode and owner. Root's alone
+    nft.json                  the rules of nftables as nft lists them. Root's alone
 """
 
 from pathlib import Path
 from typing import Final, Protocol
 
 from orderd.config.schema import Config
-from orderd.sampling.known_good import dropins, links, mounts, resolver, services, settings
+from orderd.sampling.known_good import data, dropins, filters, limits, links, mounts, resolver, services, settings, units
 from orderd.sampling.known_good.copies import INDEX
 from orderd.sampling.known_good.dropins import DropIns
+from orderd.sampling.known_good.limits import Limits
 from orderd.sampling.known_good.mounts import MOUNTS, MountAccess, mounted_as
 from orderd.sampling.known_good.writing import make_directory
 
@@ -39,6 +44,10 @@ _PARTS: Final[tuple[Part, ...]] = (
     links.capture,
     services.capture,
     settings.capture,
+    limits.capture,
+    units.capture,
+    data.capture,
+    filters.capture,
 )
 
 
@@ -63,4 +72,4 @@ def capture(config: Config, *, keep: bool = False) -> tuple[Path, ...]:
     return tuple(path for part in _PARTS for path in part(config, root, keep=keep))
 
 
-__all__ = ["INDEX", "MOUNTS", "DropIns", "MountAccess", "capture", "mounted_as"]
+__all__ = ["INDEX", "MOUNTS", "DropIns", "Limits", "MountAccess", "capture", "mounted_as"]

@@ -8,6 +8,7 @@ from pathlib import Path
 _SYSTEMCTL_TIMEOUT_S = 10.0
 DIRECTORY_MODE = 0o755
 _FILE_MODE = 0o644
+SECRET_FILE_MODE = 0o600
 
 
 def show(unit: str, wanted: str) -> str:
@@ -38,9 +39,11 @@ def copy(source: Path, target: Path) -> Path:
     return target
 
 
-def write_json(content: object, target: Path) -> Path:
-    """Write a record that everybody may compare with, as a whole."""
+def write_json(content: object, target: Path, *, mode: int = _FILE_MODE) -> Path:
+    """Write a record as a whole; everybody may compare with it, unless ``mode`` says otherwise."""
     fresh = target.with_name(f".{target.name}.new")
+    fresh.unlink(missing_ok=True)
+    fresh.touch(mode=SECRET_FILE_MODE)
     fresh.write_text(json.dumps(content, indent=1), encoding="utf-8")
-    fresh.chmod(_FILE_MODE)
+    fresh.chmod(mode)
     return fresh.replace(target)
