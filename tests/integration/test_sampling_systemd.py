@@ -28,6 +28,7 @@ class FakeSystemd:
     def __init__(self, bus):
         self.bus = bus
         self.subscribed = 0
+        self.asked = set()
         self.hangs = False
         self.unit = {
             "ActiveState": Variant("s", "active"),
@@ -46,6 +47,7 @@ class FakeSystemd:
             self.subscribed += 1
             self.bus.send(Message.new_method_return(message))
         elif message.member == "GetAll":
+            self.asked.add((message.path, message.body[0]))
             properties = self.unit if message.body[0].endswith(".Unit") else self.service
             self.bus.send(Message.new_method_return(message, "a{sv}", [properties]))
         else:
@@ -131,6 +133,38 @@ async def test_units_are_known_after_start_and_systemd_is_asked_to_tell(tmp_path
         assert watch.systemd.properties(UNIT)["ActiveState"] == "active"
         assert watch.systemd.properties(UNIT)["MainPID"] == 77
         assert fake.subscribed == 1
+
+
+@pytest.mark.parametrize("kind", ["service", "timer", "socket"])
+async def test_a_unit_is_asked_for_what_units_of_its_type_have(tmp_path, kind):
+    """A timer has no properties of a service, and systemd refuses to answer a question about them."""
+    unit = f"a.{kind}"
+    async with message_bus(tmp_path) as address, fake_systemd(address) as fake:
+        systemd = Systemd([unit], lambda unit: None, address)
+        await systemd.start()
+        await systemd.close()
+        assert fake.asked == {(unit_path(unit), f"{NAME}.{which}") for which in ("Unit", kind.capitalize())}
+
+
+async def test_a_timer_that_is_due_wakes_nobody(tmp_path):
+    """It goes from waiting to running and back every time; that it is stopped is worth a sample."""
+    async with message_bus(tmp_path) as address, fake_systemd(address) as fake:
+        woken = asyncio.Queue()
+        systemd = Systemd(["a.timer"], woken.put_nowait, address)
+        await systemd.start()
+        while not woken.empty():
+            woken.get_nowait()
+        path, properties = unit_path("a.timer"), "org.freedesktop.DBus.Properties"
+        for changed in ({"SubState": Variant("s", "running")}, {"ActiveState": Variant("s", "inactive")}):
+            fake.unit.update(changed)
+            fake.signal(path, properties, "PropertiesChanged", "sa{sv}as", [f"{NAME}.Unit", changed, []])
+            if "ActiveState" in changed:
+                assert await asyncio.wait_for(woken.get(), 2) == "a.timer"
+            else:
+                await asyncio.sleep(0.2)
+                assert woken.empty()
+        assert systemd.properties("a.timer")["SubState"] == "running"
+        await systemd.close()
 
 
 async def test_a_change_is_told_by_its_signal_and_not_by_polling(tmp_path):

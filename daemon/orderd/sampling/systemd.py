@@ -22,7 +22,8 @@ _SYSTEMD = "org.freedesktop.systemd1"
 _MANAGER_PATH = "/org/freedesktop/systemd1"
 _MANAGER = "org.freedesktop.systemd1.Manager"
 _UNIT = "org.freedesktop.systemd1.Unit"
-_SERVICE = "org.freedesktop.systemd1.Service"
+_OWN: Final = {suffix: f"{_SYSTEMD}.{suffix.capitalize()}" for suffix in ("service", "timer", "socket")}
+"""The interface that only units of a type have."""
 _PROPERTIES = "org.freedesktop.DBus.Properties"
 _BUS = "org.freedesktop.DBus"
 
@@ -203,7 +204,8 @@ class Systemd:
 
     async def _refresh(self, bus: MessageBus, unit: str) -> None:
         self._signalled[unit].clear()
-        asked = [_call(bus, _SYSTEMD, self._path_of[unit], _PROPERTIES, "GetAll", name) for name in (_UNIT, _SERVICE)]
+        interfaces = (_UNIT, _OWN[unit.rpartition(".")[2]])
+        asked = [_call(bus, _SYSTEMD, self._path_of[unit], _PROPERTIES, "GetAll", name) for name in interfaces]
         try:
             answers = await asyncio.gather(*asked)
         except DBusError as error:
@@ -258,7 +260,9 @@ class Systemd:
 
     def _merge(self, unit: str, values: Mapping[str, Any]) -> None:
         known = self._properties.setdefault(unit, {})
-        woken = any(name in WAKING and known.get(name) != value for name, value in values.items())
+        # A timer goes through its states whenever it is due; only whether it is active says anything.
+        waking = WAKING - {"SubState", "Job"} if unit.endswith(".timer") else WAKING
+        woken = any(name in waking and known.get(name) != value for name, value in values.items())
         known.update(values)
         if woken:
             self._on_change(unit)
