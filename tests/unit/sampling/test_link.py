@@ -92,7 +92,7 @@ async def test_what_is_broken_shows_in_its_own_signal(recorded, commands, signal
         [
             "ip address add 10.3.0.7/24 dev net0",
             "ip address delete 10.1.0.1/24 dev net0",
-            "ip route add 10.97.0.0/24 via 10.3.0.1",
+            "ip route replace 10.97.0.0/24 via 10.3.0.1",
         ],
         ["ip route replace 10.97.0.0/24 via 10.1.0.3 dev net0"],
         [
