@@ -44,6 +44,7 @@ class Address(msgspec.Struct, frozen=True, kw_only=True):
         broadcast: empty where there is none.
         scope: in ip(8)'s words.
         leased: it ends unless who gave it gives it again.
+        nodad: it is used without asking first whether somebody else has it.
     """
 
     family: str
@@ -52,6 +53,7 @@ class Address(msgspec.Struct, frozen=True, kw_only=True):
     broadcast: str = ""
     scope: str = "global"
     leased: bool = False
+    nodad: bool = False
 
 
 class Route(msgspec.Struct, frozen=True, kw_only=True):
@@ -192,6 +194,7 @@ def _address(each: dict[str, Any]) -> Address:
         broadcast=each.get("broadcast", ""),
         scope=each["scope"],
         leased=bool(each.get("dynamic")),
+        nodad=bool(each.get("nodad")),
     )
 
 
