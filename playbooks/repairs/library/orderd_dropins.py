@@ -7,6 +7,7 @@ one is put in its place. The undo moves back only what is still missing where it
 
 import filecmp
 import os
+import re
 import shutil
 
 from ansible.module_utils.basic import AnsibleModule
@@ -21,6 +22,7 @@ options:
   quarantine: {type: str, required: true, description: folder of this repair for what is moved away}
   state: {type: str, choices: [restored, quarantine_returned], default: restored, description: which way}
   system_folders: {type: list, elements: str, description: where drop-in folders lie}
+  setting: {type: list, elements: str, description: only drop-ins that set one of these; all when there are none}
 """
 
 SYSTEM_FOLDERS = ["/etc/systemd/system", "/run/systemd/system"]
@@ -48,6 +50,16 @@ def foreign(folder, good):
 
 def _as_recorded(path, record):
     return record is not None and os.path.isfile(path) and filecmp.cmp(path, record, shallow=False)
+
+
+def sets_any(path, keys):
+    """Tell whether a drop-in sets one of these keys; what cannot be read sets nothing."""
+    try:
+        with open(path, errors="replace") as stream:
+            found = re.findall(r"^\s*(\w+)\s*=", stream.read(), re.MULTILINE)
+    except OSError:
+        return False
+    return not set(keys).isdisjoint(found)
 
 
 def in_quarantine(quarantine, path):
@@ -83,6 +95,10 @@ def restore(module):
     there = in_effect(module) + [os.path.join(folder, name) for folder in folders for name in good]
     kept = {os.path.basename(path) for path in there if path not in moved and os.path.exists(path)}
     returned = {os.path.join(folders[0], name): good[name] for name in sorted(set(good) - kept)}
+    if params.get("setting"):
+        meant = {name for name, record in good.items() if sets_any(record, params["setting"])}
+        moved = [path for path in moved if os.path.basename(path) in meant or sets_any(path, params["setting"])]
+        returned = {path: record for path, record in returned.items() if os.path.basename(path) in meant}
     if not module.check_mode:
         if moved:
             make_quarantine(params["quarantine"])
@@ -122,6 +138,7 @@ def main():
             "quarantine": {"type": "str", "required": True},
             "state": {"type": "str", "choices": ["restored", "quarantine_returned"], "default": "restored"},
             "system_folders": {"type": "list", "elements": "str"},
+            "setting": {"type": "list", "elements": "str"},
         },
         supports_check_mode=True,
     )

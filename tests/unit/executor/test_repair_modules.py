@@ -178,6 +178,22 @@ def test_a_changed_dropin_is_replaced_by_the_recorded_one(record):
 
 
 @needs_root
+def test_only_dropins_that_set_what_is_asked_for_are_restored(record):
+    """What sets it, or ought to by the record; whatever else differs is another repair's."""
+    dropins = importlib.import_module("orderd_dropins")
+    folder, good = Path(record["system_folders"][0]) / "nginx.service.d", Path(record["known_good"]) / "dropins"
+    (good / "nginx.service.d" / "quota.conf").write_text("[Service]\nCPUQuota=50%\n")
+    texts = {"bad.conf": "[Service]\n CPUQuota = 1%\n", "quota.conf": "[Service]\n# CPUQuota=50%\n", "other.conf": "[Unit]\n"}
+    for name, text in texts.items():
+        (folder / name).write_text(text)
+    assert len(dropins.restore(_module(setting=["CPUQuota"], **record))) == 3
+    found = {path.name: path.read_text() for path in folder.iterdir()}
+    assert found == {"quota.conf": "[Service]\nCPUQuota=50%\n", "other.conf": "[Unit]\n"}
+    assert Path(record["quarantine"] + str(folder / "quota.conf")).read_text() == texts["quota.conf"]
+    assert dropins.restore(_module(setting=["CPUQuota"], **record)) == []
+
+
+@needs_root
 def test_check_mode_moves_no_dropin(record):
     """Check mode names what it would move."""
     dropins = importlib.import_module("orderd_dropins")
