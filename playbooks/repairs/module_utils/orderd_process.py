@@ -19,8 +19,18 @@ class ProcessRefusedError(Exception):
 
 def start_ticks(pid):
     """Return when a process started, clock ticks since boot; None when there is none."""
-    fields = _stat_fields(pid)
+    fields = stat_fields(pid)
     return None if fields is None else int(fields[19])
+
+
+def stat_fields(pid):
+    """Return the fields of /proc/PID/stat from the state on; None when there is no such process."""
+    try:
+        with open(f"/proc/{pid}/stat", errors="replace") as stream:
+            text = stream.read()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    return text[text.rindex(")") + 2 :].split()
 
 
 def units_of(pid):
@@ -40,7 +50,7 @@ def check_may_be_stopped(pid, protected_units):
     Raises:
         ProcessRefusedError: it is init, ourselves, a kernel thread, or belongs to a protected unit or to orderd.
     """
-    fields = _stat_fields(pid)
+    fields = stat_fields(pid)
     if pid <= 1 or pid in (os.getpid(), os.getppid()):
         raise ProcessRefusedError(f"process {pid} is init or the repair itself")
     if fields is not None and int(fields[6]) & PF_KTHREAD:
@@ -91,12 +101,3 @@ def _terminate(descriptor, pid, grace_s):
         if select.select([descriptor], [], [], within_s)[0]:
             return outcome
     raise ProcessRefusedError(f"process {pid} survives SIGKILL (uninterruptible sleep)")
-
-
-def _stat_fields(pid):
-    try:
-        with open(f"/proc/{pid}/stat", errors="replace") as stream:
-            text = stream.read()
-    except (FileNotFoundError, ProcessLookupError):
-        return None
-    return text[text.rindex(")") + 2 :].split()
