@@ -144,8 +144,9 @@ def _users_of(units):
     for pid in filter(str.isdigit, os.listdir("/proc")):
         try:
             if set(units) & set(units_of(int(pid))):
-                yield os.stat(f"/proc/{pid}").st_uid
-        except OSError:  # it has ended
+                with open(f"/proc/{pid}/status") as stream:
+                    yield from map(int, next(line for line in stream if line.startswith("Uid:")).split()[1:])
+        except (OSError, StopIteration):  # it has ended
             continue
 
 

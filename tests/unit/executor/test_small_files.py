@@ -166,6 +166,16 @@ def test_what_belongs_to_a_protected_unit_stays(small, spool, run, monkeypatch):
     assert run()[0] == 301
 
 
+def test_the_users_of_a_protected_unit_are_those_its_processes_run_as(small, tmp_path, monkeypatch):
+    """Root is nobody's user in particular: what root owns may be anybody's."""
+    as_user = "import os, time; os.setuid(1234); print('up', flush=True); time.sleep(60)"
+    with subprocess.Popen([sys.executable, "-c", as_user], stdout=subprocess.PIPE) as process:
+        process.stdout.readline()
+        monkeypatch.setattr(small, "units_of", lambda pid: ["app.service"] if int(pid) in {process.pid, os.getpid()} else [])
+        assert small.in_use(str(tmp_path), ["app.service"])[0] == {1234}
+        process.kill()
+
+
 def test_what_the_user_of_a_protected_unit_owns_stays(small, spool, run, monkeypatch):
     """A folder of its own too, with whatever lies in it."""
     monkeypatch.setattr(small, "in_use", lambda _mount, _units: ({1234}, set(), set()))
