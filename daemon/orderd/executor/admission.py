@@ -182,6 +182,7 @@ class Admission:
             "orderd_known_good": self._config.sampling.known_good,
             "orderd_quarantine": f"{STATE_DIR}/quarantine/{request.repair_id}",
             "orderd_resolv_conf": self._config.resolver.resolv_conf,
+            "orderd_resolver_name": self._config.resolver.name,
             "orderd_listens": self._listens(target),
         }
 
