@@ -36,8 +36,9 @@ KINDS = {
 # What comes and goes with every SSH session and every second on a systemd host; none of it says anything about a repair.
 PASSING_UNITS = (".scope", ".slice", ".device", ".automount", ".swap", ".path")
 PASSING_PREFIXES = ("user@", "user-runtime-dir@", "session-", "run-user-", "systemd-tmpfiles-clean", "modprobe@")
-# Started by its socket when a repair is due and gone again when none is; its coming and going is no change to the host.
-PASSING_SERVICES = frozenset({"orderd-exec.service"})
+# Started by its socket when a repair is due and gone again when none is, and by a path when a file changes; their coming and going
+# is no change to the host.
+PASSING_SERVICES = frozenset({"orderd-exec.service", "orderd-login-check.service"})
 PASSING_MOUNTS = ("/run/user/", "/run/credentials/")
 PASSING_FILES = ("/srv/data/worker/",)  # the worker's own; it grows with every line the prober has it work off
 PASSING_PROCESSES = frozenset({"sshd", "sshd-session", "(sd-pam)", "systemd", "systemd-userwor", "(udev-worker)"})
