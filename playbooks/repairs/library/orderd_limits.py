@@ -6,12 +6,11 @@ below the one they were recorded in are moved back, and that group is left empty
 """
 
 import errno
-import json
 import math
 import os
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.orderd_known_good import RecordRefusedError, check_trusted
+from ansible.module_utils.orderd_known_good import RecordRefusedError, recorded
 from ansible.module_utils.orderd_process import units_of
 
 DOCUMENTATION = """
@@ -54,20 +53,6 @@ def read(path):
             return stream.read().strip()
     except OSError:
         return ""
-
-
-def recorded(known_good, unit):
-    """Return what the unit may take.
-
-    Raises:
-        RecordRefusedError: nobody wrote that down, or the record cannot be trusted.
-    """
-    file = os.path.join(known_good, LIMITS)
-    check_trusted(file)
-    entry = json.loads(read(file)).get(unit)
-    if entry is None:
-        raise RecordRefusedError(f"{file} does not know what {unit} may take; while it runs and is healthy: orderd known-good")
-    return entry
 
 
 class Place:
@@ -169,7 +154,7 @@ class Restoring:
         """Look; nothing is changed yet."""
         self._module = module
         self._unit = module.params["unit"]
-        self._record = recorded(module.params["known_good"], self._unit)
+        self._record = recorded(module.params["known_good"], LIMITS, self._unit)
         self._pid = int(self._show("MainPID") or 0)
 
     def runs(self):

@@ -5,11 +5,10 @@ Only threads that are nicer than any of the unit's processes was when it was rec
 processes nicer is left as it likes to be. More than once, for those that are born meanwhile: whoever is born inherits it.
 """
 
-import json
 import os
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.orderd_known_good import RecordRefusedError, check_trusted
+from ansible.module_utils.orderd_known_good import RecordRefusedError, recorded
 from ansible.module_utils.orderd_process import units_of
 
 DOCUMENTATION = """
@@ -23,21 +22,6 @@ options:
 LIMITS = "limits.json"
 PROC = "/proc"
 ROUNDS = 3
-
-
-def recorded(known_good, unit):
-    """Return the nice value of the unit's main process, and the highest of all its processes.
-
-    Raises:
-        RecordRefusedError: nobody wrote that down, or the record cannot be trusted.
-    """
-    file = os.path.join(known_good, LIMITS)
-    check_trusted(file)
-    with open(file) as stream:
-        entry = json.load(stream).get(unit)
-    if entry is None:
-        raise RecordRefusedError(f"{file} does not know how nice {unit} is; while it runs and is healthy: orderd known-good")
-    return entry["nice"], max(entry["nices"])
 
 
 def threads_of(unit):
@@ -71,14 +55,13 @@ def restore(params, dry_run):
     Returns:
         How many there were.
     """
-    nice, highest = recorded(params["known_good"], params["unit"])
-    found = set()
+    entry, found = recorded(params["known_good"], LIMITS, params["unit"]), set()
     for _ in range(ROUNDS):
-        wrong = nicer_than(threads_of(params["unit"]), highest)
+        wrong = nicer_than(threads_of(params["unit"]), max(entry["nices"]))
         found.update(wrong)
         for thread in [] if dry_run else wrong:
             try:
-                os.setpriority(os.PRIO_PROCESS, thread, nice)
+                os.setpriority(os.PRIO_PROCESS, thread, entry["nice"])
             except ProcessLookupError:
                 continue
     return len(found)

@@ -4,6 +4,7 @@ Holds for the known-good record and for the quarantine alike. As with ssh's Stri
 may rename a folder decides what lies under its name.
 """
 
+import json
 import os
 import stat
 
@@ -26,6 +27,21 @@ def check_trusted(path):
         if absolute == "/":
             return
         absolute = os.path.dirname(absolute)
+
+
+def recorded(known_good, file, name):
+    """Return what one file of the known-good record says of a thing.
+
+    Raises:
+        RecordRefusedError: it says nothing of it, or cannot be trusted.
+    """
+    path = os.path.join(known_good, file)
+    check_trusted(path)
+    with open(path) as stream:
+        entries = json.load(stream)
+    if name not in entries:
+        raise RecordRefusedError(f"{path} says nothing of {name}; while it is healthy: orderd known-good")
+    return entries[name]
 
 
 def make_quarantine(path):
