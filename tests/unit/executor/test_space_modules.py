@@ -1,5 +1,6 @@
 """The modules that give space and inodes back, called as Python on files and processes of a test's own."""
 
+import gzip
 import importlib
 import os
 import subprocess
@@ -144,3 +145,76 @@ def test_a_scratch_file_of_today_stays(old, tmp_path):
         (tmp_path / "tmp" / name).write_text("x")
         os.utime(tmp_path / "tmp" / name, times)
     assert old.remove_scratch(params(tmp_path), dry_run=False) == 0
+
+
+@pytest.fixture
+def logs(monkeypatch):
+    module = importlib.import_module("orderd_old_logs")
+    monkeypatch.setattr(module, "free_ratio", lambda _mount: 0.0)
+    return module
+
+
+def a_log(folder, name, *, age_s=OLD_S, content=b"a line that comes again and again\n" * 10_000):
+    path = folder / name
+    path.write_bytes(content)
+    os.utime(path, (time.time() - age_s,) * 2)
+    return path
+
+
+def compress(logs, folder, **more):
+    wanted = {"mount": str(folder), "least_bytes": 1 << 16, "quiet_s": 60.0, "free_ratio": 0.3, "deadline_s": 20.0}
+    return logs.reclaim(wanted | more, dry_run=False)[0]
+
+
+def test_a_rotated_log_is_compressed_and_no_line_of_it_is_lost(logs, tmp_path):
+    """With its mode, owner and time, under the name that zcat and logrotate know; the second time there is nothing left to do."""
+    names = ("app.log.1", "app.log.12", "app.log-20260101", "app.log.old")
+    before = {name: a_log(tmp_path, name) for name in names}
+    before["app.log.1"].chmod(0o640)
+    uid = 1234 if os.geteuid() == 0 else os.geteuid()
+    os.chown(before["app.log.1"], uid, -1)
+    content, mtime = before["app.log.1"].read_bytes(), before["app.log.1"].stat().st_mtime
+    assert compress(logs, tmp_path) == len(names)
+    assert {path.name for path in tmp_path.iterdir()} == {f"{name}.gz" for name in names}
+    packed = tmp_path / "app.log.1.gz"
+    assert gzip.decompress(packed.read_bytes()) == content
+    status = packed.stat()
+    assert (status.st_mode & 0o777, status.st_uid, status.st_mtime) == (0o640, uid, mtime)
+    assert compress(logs, tmp_path) == 0
+
+
+@pytest.mark.parametrize("name", ["app.log", "app.log.1.gz", "notes.1", "app.log.bak"])
+def test_what_is_no_rotated_log_is_left_alone(logs, tmp_path, name):
+    """A log without a successor is being written, and other names say nothing."""
+    path = a_log(tmp_path, name)
+    assert compress(logs, tmp_path) == 0
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_rotated_log_in_use_is_left_alone(logs, tmp_path):
+    """One that is open, one that was written just now, one with a second name, one that is compressed beside already."""
+    a_log(tmp_path, "new.log.1", age_s=1)
+    os.link(a_log(tmp_path, "linked.log.1"), tmp_path / "second")
+    a_log(tmp_path, "done.log.1")
+    (tmp_path / "done.log.1.gz").write_bytes(b"somebody's")
+    with a_log(tmp_path, "open.log.1").open("rb"):
+        before = {path.name: path.stat().st_size for path in tmp_path.iterdir()}
+        assert compress(logs, tmp_path) == 0
+    assert {path.name: path.stat().st_size for path in tmp_path.iterdir()} == before
+
+
+def test_a_log_whose_copy_reads_otherwise_stays(logs, tmp_path, monkeypatch):
+    """What was read back is believed, and what was staged goes."""
+    path = a_log(tmp_path, "app.log.1")
+    monkeypatch.setattr(logs, "_digest", lambda _stream: b"another")
+    assert compress(logs, tmp_path) == 0
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_the_oldest_logs_go_first_and_no_more_than_needed(logs, tmp_path, monkeypatch):
+    """Once enough is free the rest stays as it is."""
+    for number in (1, 2, 3):
+        a_log(tmp_path, f"app.log.{number}", age_s=number * 86400)
+    monkeypatch.setattr(logs, "free_ratio", lambda _mount: float((tmp_path / "app.log.3.gz").exists()))
+    assert compress(logs, tmp_path) == 1
+    assert {path.name for path in tmp_path.iterdir()} == {"app.log.1", "app.log.2", "app.log.3.gz"}
