@@ -21,7 +21,11 @@ from orderd.sampling.clock import CLOCK, ClockCollector
 from orderd.sampling.collector import NAN, Collector
 from orderd.sampling.cpu import CpuCollector
 from orderd.sampling.disk import DiskCollector
-from orderd.sampling.known_good import DropIns
+from orderd.sampling.hosts import HostsCollector
+from orderd.sampling.known_good import DropIns, Limits, MountAccess
+from orderd.sampling.known_good.settings import RecordFile
+from orderd.sampling.limits import LimitsCollector
+from orderd.sampling.link import LinkCollector
 from orderd.sampling.memory import MemoryCollector
 from orderd.sampling.mount import MountCollector
 from orderd.sampling.nic import NicCollector
@@ -32,6 +36,7 @@ from orderd.sampling.proc import ProcessTable
 from orderd.sampling.process import ProcessCollector
 from orderd.sampling.resolver import RESOLVER, SERVERS_MAX, ResolverCollector, resolve, watch
 from orderd.sampling.runner import CollectorRun, CollectorStats
+from orderd.sampling.settings import HOST, SettingsCollector
 from orderd.sampling.systemd import Systemd
 from orderd.sampling.unit import UnitCollector
 from orderd.sampling.wakeups import Wakeups
@@ -42,8 +47,8 @@ FOCUSED_COLLECT_S_MIN = 0.1
 class Sampler:
     """Measures one host.
 
-    Entities of a sample come in a fixed order: units and mounts as configured, resolver, clock, then processes by pid. Declared
-    entities are always there, with missing signals when they could not be measured.
+    Entities of a sample come in a fixed order: units and mounts as configured, resolver, clock, the host, recorded links, then
+    processes by pid. Declared entities are always there, with missing signals when they could not be measured.
     """
 
     def __init__(self, config: Config, clock: Clock, bus_address: str | None = None) -> None:
@@ -67,10 +72,14 @@ class Sampler:
         }
         if config.resolver.name:
             self._probers[RESOLVER] = self._resolver_prober()
+        self._known_good = Path(config.sampling.known_good)
         self._mounts = MountCollector(
-            [mount.path for mount in config.mounts], meant_read_only={mount.path for mount in config.mounts if mount.read_only}
+            [mount.path for mount in config.mounts],
+            meant_read_only={mount.path for mount in config.mounts if mount.read_only},
+            access=MountAccess(self._known_good),
         )
         self._units = self._unit_collector()
+        self._links = LinkCollector(self._known_good)
         self._runs = [CollectorRun(collector) for collector in self._collectors()]
         self._declared = self._declared_entities()
 
@@ -159,9 +168,26 @@ class Sampler:
             processes_max=self._config.sampling.processes_max,
         )
         services = {entity: prober for entity, prober in self._probers.items() if entity.kind is EntityKind.UNIT}
-        resolver = [ResolverCollector(self._probers[RESOLVER])] if RESOLVER in self._probers else []
         host = [CpuCollector(), MemoryCollector(), PressureCollector(), DiskCollector(), NicCollector()]
-        return [*host, self._units, ProbeCollector(services), self._mounts, processes, *resolver, ClockCollector()]
+        units = [self._units, ProbeCollector(services), self._limits_collector()]
+        return [*host, *units, self._mounts, *self._naming_and_settings(), ClockCollector(), self._links, processes]
+
+    def _naming_and_settings(self) -> list[Collector]:
+        record = RecordFile(self._known_good)
+        watched = RESOLVER in self._probers
+        resolver = (
+            [ResolverCollector(self._probers[RESOLVER]), HostsCollector(self._config.resolver.name, record)] if watched else []
+        )
+        return [*resolver, SettingsCollector(record)]
+
+    def _limits_collector(self) -> LimitsCollector:
+        return LimitsCollector(
+            units=[service.unit for service in self._config.services],
+            properties=self._systemd.properties,
+            cgroups=self._cgroups,
+            stat=self._table.stat,
+            limits=Limits(self._known_good),
+        )
 
     def _unit_collector(self) -> UnitCollector:
         return UnitCollector(
@@ -169,17 +195,18 @@ class Sampler:
             properties=self._systemd.properties,
             cgroups=self._cgroups,
             stat=self._table.stat,
-            dropins=DropIns(Path(self._config.sampling.known_good)),
+            dropins=DropIns(self._known_good),
         )
 
     def _declared_entities(self) -> tuple[Entity, ...]:
         units = [_unit(service.unit) for service in self._config.services]
         mounts = [Entity(kind=EntityKind.MOUNT, key=mount.path) for mount in self._config.mounts]
-        return (*units, *mounts, *([RESOLVER] if RESOLVER in self._probers else []), CLOCK)
+        return (*units, *mounts, *([RESOLVER] if RESOLVER in self._probers else []), CLOCK, HOST)
 
     def _background(self) -> list[Coroutine[Any, Any, None]]:
         running: list[Coroutine[Any, Any, None]] = [prober.run() for prober in self._probers.values()]
         running.append(self._units.watch_stopped(self._on_unit))
+        running.append(self._links.watch(partial(self._wakeups.notify, "link")))
         if RESOLVER in self._probers:
             running.append(watch(self._config.resolver, self._probers[RESOLVER]))
         return running
