@@ -95,6 +95,11 @@ KIND_OF: Final = {
 }
 """The one entity kind each failure class happens to (``OK`` happens to all)."""
 
+DIFFERENCES: Final = frozenset(
+    {Failure.SERVICE_SQUEEZED, Failure.MOUNT_ACCESS_LOST, Failure.NIC_MISCONFIGURED, Failure.HOST_MISCONFIGURED}
+)
+"""Failures that are a difference from the record before they are a symptom: somebody may have wanted it and not recorded it."""
+
 # Keys are data from the observed host: anything that is not exactly one of these shapes never becomes an entity.
 _KEY_SHAPES: Final = {
     EntityKind.UNIT: re.compile(r"[A-Za-z0-9:_.@-]{1,200}\.(?:service|socket|timer|mount)"),
