@@ -9,9 +9,11 @@ import filecmp
 import os
 import re
 import shutil
+from fnmatch import fnmatchcase
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.orderd_known_good import RecordRefusedError, check_trusted, make_quarantine
+from ansible.module_utils.orderd_space import NOT_THE_CASE
 
 DOCUMENTATION = """
 module: orderd_dropins
@@ -22,7 +24,7 @@ options:
   quarantine: {type: str, required: true, description: folder of this repair for what is moved away}
   state: {type: str, choices: [restored, quarantine_returned], default: restored, description: which way}
   system_folders: {type: list, elements: str, description: where drop-in folders lie}
-  setting: {type: list, elements: str, description: only drop-ins that set one of these; all when there are none}
+  setting: {type: list, elements: str, description: only drop-ins that set one of these patterns; all when there are none}
 """
 
 SYSTEM_FOLDERS = ["/etc/systemd/system", "/run/systemd/system"]
@@ -52,14 +54,14 @@ def _as_recorded(path, record):
     return record is not None and os.path.isfile(path) and filecmp.cmp(path, record, shallow=False)
 
 
-def sets_any(path, keys):
-    """Tell whether a drop-in sets one of these keys; what cannot be read sets nothing."""
+def sets_any(path, patterns):
+    """Tell whether a drop-in sets a key of these patterns; what cannot be read sets nothing."""
     try:
         with open(path, errors="replace") as stream:
             found = re.findall(r"^\s*(\w+)\s*=", stream.read(), re.MULTILINE)
     except OSError:
         return False
-    return not set(keys).isdisjoint(found)
+    return any(fnmatchcase(key, pattern) for key in found for pattern in patterns)
 
 
 def in_quarantine(quarantine, path):
@@ -147,7 +149,9 @@ def main():
         paths = act(module)
     except (RecordRefusedError, OSError) as error:
         module.fail_json(msg=str(error))
-    module.exit_json(changed=bool(paths), msg=", ".join(paths) or "drop-ins are as recorded", paths=paths)
+    setting = module.params["setting"]
+    nothing = f"{NOT_THE_CASE}no other drop-in sets {', '.join(setting)}" if setting else "drop-ins are as recorded"
+    module.exit_json(changed=bool(paths), msg=", ".join(paths) or nothing, paths=paths)
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ short_description: restore what a service may take
 options:
   unit: {type: str, required: true, description: name of the unit}
   known_good: {type: str, required: true, description: folder of the known-good record}
+  reload: {type: bool, default: false, description: have systemd read unit files again first}
 """
 
 CGROUPS = "/sys/fs/cgroup"
@@ -255,11 +256,17 @@ def _words(bound):
 def main():
     """Restore the limits."""
     module = AnsibleModule(
-        argument_spec={"unit": {"type": "str", "required": True}, "known_good": {"type": "str", "required": True}},
+        argument_spec={
+            "unit": {"type": "str", "required": True},
+            "known_good": {"type": "str", "required": True},
+            "reload": {"type": "bool", "default": False},
+        },
         supports_check_mode=True,
     )
     unit = module.params["unit"]
     try:
+        if module.params["reload"] and not module.check_mode:
+            module.run_command(["/usr/bin/systemctl", "daemon-reload"], check_rc=True)
         restoring = Restoring(module)
         done = restoring.restore() if restoring.runs() else []
     except (RecordRefusedError, LimitsFailedError, OSError, KeyError, ValueError) as error:
