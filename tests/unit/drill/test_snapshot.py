@@ -1,6 +1,10 @@
+import os
+import time
+
 import msgspec
 import pytest
 
+from ordertrainer.drill import snapshot_program
 from ordertrainer.drill.snapshot import Snapshot, Unit, residue, touched
 
 REPLACE = msgspec.structs.replace
@@ -55,10 +59,13 @@ def test_what_only_passes_through_is_no_residue():
     passing = REPLACE(
         BEFORE,
         mounts=[*BEFORE.mounts, "/run/user/0 tmpfs rw"],
+        big_files={"/dev/shm/PostgreSQL.42": 9 << 20},
+        things={"limits": {"user@0.service": "MemoryMax=1"}},
         processes=[*BEFORE.processes, ("50:1", "sshd", "session-3.scope"), ("51:1", "python", "orderd-exec.service")],
         units=BEFORE.units | {"session-3.scope": Unit(ActiveState="active"), "orderd-exec.service": Unit(ActiveState="active")},
     )
-    assert residue(BEFORE, passing) == []
+    before = REPLACE(BEFORE, things={"limits": {"user@0.service": "MemoryMax=2"}})
+    assert residue(before, passing) == []
 
 
 def test_restart_of_a_bystander_is_seen():
@@ -75,3 +82,22 @@ def test_target_itself_may_be_restarted():
     """What was broken on purpose is not counted as touched."""
     after = REPLACE(BEFORE, units=BEFORE.units | {"nginx.service": REPLACE(NGINX, InvocationID="z")})
     assert touched(BEFORE, after, {"nginx.service"}) == []
+
+
+def test_whoever_takes_an_inventory_leaves_no_trace_of_having_read(tmp_path):
+    """When a file was last read decides whether a repair may remove it."""
+    path = tmp_path / "scratch"
+    path.write_bytes(b"x")
+    os.utime(path, (time.time() - 5 * 86400,) * 2)
+    before = path.stat().st_atime_ns
+    assert snapshot_program.tree(str(tmp_path), 1)[str(path)] == snapshot_program.digest(str(path), 10)
+    assert path.stat().st_atime_ns == before
+    path.write_bytes(b"y")
+    assert snapshot_program.digest(str(path), 10) != snapshot_program.digest(str(tmp_path / "none"), 10)
+
+
+def test_what_is_made_while_a_service_starts_is_not_looked_at(tmp_path):
+    """Folders for private devices and the like are gone a moment later."""
+    for name in ("namespace-dev-x1", "systemd-private-x2", "kept"):
+        (tmp_path / name).mkdir()
+    assert list(snapshot_program.tree(str(tmp_path), 1)) == [str(tmp_path / "kept")]

@@ -83,3 +83,23 @@ def test_what_the_fault_made_may_be_cleared_away(clean, changed):
     log = {"/etc/resolv.conf": "good", "/srv/data/x.log": "long"}
     ill, well = changed(etc=log), changed(etc=log | {"/srv/data/x.log": "short"})
     assert overwritten(clean, ill, well, clean) == []
+
+
+@pytest.mark.parametrize("made", ["timer", "login"])
+def test_what_comes_by_itself_while_a_cure_is_proven_is_nobodys_work(clean, changed, nginx, made):
+    """A job that its timer starts again and again, and a unit that others only speak of: the revert has not touched them."""
+    if made == "timer":
+        job = Unit(ActiveState="inactive", LoadState="loaded", InvocationID="1", Type="oneshot")
+        runs = [job, *(msgspec.structs.replace(job, InvocationID=number) for number in "23")]
+        runs[1] = msgspec.structs.replace(runs[1], ActiveState="activating")
+    else:
+        spoken_of = Unit(ActiveState="inactive", LoadState="not-found")
+        runs = [spoken_of, Unit(), spoken_of]
+    ill, well, after = (changed(nginx=each, job=run) for each, run in zip((nginx.down, *[nginx.started] * 2), runs, strict=True))
+    assert overwritten(clean, ill, well, after) == []
+
+
+def test_a_job_that_stays_active_is_told_by_its_run(clean, changed):
+    """A oneshot that has run and counts as running was started anew by somebody."""
+    units = [Unit(ActiveState="active", LoadState="loaded", InvocationID=number, Type="oneshot") for number in "123"]
+    assert overwritten(clean, *(changed(job=unit) for unit in units)) != []

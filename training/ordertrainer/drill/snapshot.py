@@ -36,11 +36,12 @@ KINDS = {
 # What comes and goes with every SSH session and every second on a systemd host; none of it says anything about a repair.
 PASSING_UNITS = (".scope", ".slice", ".device", ".automount", ".swap", ".path")
 PASSING_PREFIXES = ("user@", "user-runtime-dir@", "session-", "run-user-", "systemd-tmpfiles-clean", "modprobe@")
-# Started by its socket when a repair is due and gone again when none is, and by a path when a file changes; their coming and going
-# is no change to the host.
+# Started by its socket when a repair is due and gone again when none is, and by a path unit when a file changes; that they come
+# and go is no change to the host.
 PASSING_SERVICES = frozenset({"orderd-exec.service", "orderd-login-check.service"})
 PASSING_MOUNTS = ("/run/user/", "/run/credentials/")
-PASSING_FILES = ("/srv/data/worker/",)  # the worker's own; it grows with every line the prober has it work off
+# The worker's own, which grows with every line the prober has it work off; the database's shared memory, another at each start.
+PASSING_FILES = ("/srv/data/worker/", "/dev/shm/PostgreSQL.")  # noqa: S108  looked at, not used
 PASSING_PROCESSES = frozenset({"sshd", "sshd-session", "(sd-pam)", "systemd", "systemd-userwor", "(udev-worker)"})
 
 
@@ -172,7 +173,7 @@ def _things(before: Snapshot, after: Snapshot) -> Iterator[Difference]:
         was, now = before.things.get(kind, {}), after.things.get(kind, {})
         for name in sorted(was.keys() | now.keys()):
             what = _what(was.get(name), now.get(name))
-            if not what or (kind == "limits" and what != "changed"):  # a service that does not run has none
+            if not what or (kind == "limits" and (what != "changed" or passes(name))):  # a service that does not run has none
                 continue
             detail = f" from {was[name]} to {now[name]}" if what == "changed" and kind != "file" else ""
             yield Difference(kind=kind, name=name, words=f"{called.format(name=name)} {what}{detail}"[:WORDS_MAX])

@@ -12,6 +12,8 @@ from orderd.domain.inventory import matches
 from ordertrainer.drill.snapshot import Difference, Snapshot, Unit, differences, passes
 
 PROCESS: Final = "process"
+ABSENT: Final = "not-found"
+"""How systemd calls a unit that only others speak of: it is listed when one of them is loaded, and forgotten with it."""
 LASTING_UNITS: Final = (".service", ".socket", ".timer", ".mount")
 
 
@@ -58,7 +60,7 @@ def overwritten(before: Snapshot, broken: Snapshot, repaired: Snapshot, after: S
 
 def things(snapshot: Snapshot) -> dict[str, str]:
     """Return everything of an inventory that has a name, as ``KIND NAME`` -> state."""
-    found = {f"unit {name}": _state(unit) for name, unit in snapshot.units.items() if _lasts(name)}
+    found = {f"unit {name}": _state(unit) for name, unit in snapshot.units.items() if _lasts(name) and unit.LoadState != ABSENT}
     found |= {f"file {path}": state for files in (snapshot.etc, snapshot.run_units) for path, state in files.items()}
     found |= {f"mount {mount.split()[0]}": mount for mount in snapshot.mounts}
     found["nft ruleset"] = snapshot.nft
@@ -78,7 +80,9 @@ def _lasts(unit: str) -> bool:
 
 
 def _state(unit: Unit) -> str:
-    return f"{unit.LoadState} {unit.UnitFileState} {unit.ActiveState} {unit.InvocationID}"
+    """Return what a unit is; one that runs to its end is not told by whether it ran meanwhile, which its timer decides."""
+    run = "" if unit.Type == "oneshot" and unit.ActiveState != "active" else f" {unit.ActiveState} {unit.InvocationID}"
+    return f"{unit.LoadState} {unit.UnitFileState}{run}"
 
 
 def _disturbed(broken: Snapshot, repaired: Snapshot) -> Iterator[tuple[str, str]]:
