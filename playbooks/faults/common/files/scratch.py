@@ -1,4 +1,4 @@
-"""Leaves files of 400 KB in DIRECTORY at RATE megabytes a second, and tries again now and then when the disk is full.
+"""Leaves files of 400 KB in DIRECTORY at RATE megabytes a second, and tries again now and then when there is no room.
 
 Touches: DIRECTORY, which it makes, and all space of its file system.
 """
