@@ -9,12 +9,11 @@ from pathlib import Path
 
 import msgspec
 import pytest
-import testinfra
 
 from orderd.domain.faults import EntityKind
-from ordertrainer.chaos import Injector, Void, draw, load_faults
+from ordertrainer.chaos import Void, draw, load_faults
 from ordertrainer.drill import snapshot
-from ordertrainer.ground import DisposableHost, missing_packages, unwinding
+from ordertrainer.ground import missing_packages
 
 pytestmark = [
     pytest.mark.drill,
@@ -26,26 +25,6 @@ FAULTS = load_faults(FAULTS_DIR).faults
 OF_DISKS = sorted(name for name, fault in FAULTS.items() if fault.group == "disk" or fault.target is EntityKind.MOUNT)
 KEPT = "/srv/data/kept"
 SEED = 11
-
-
-@pytest.fixture(scope="module")
-def clone():
-    """A host that is up for the whole module."""
-    with unwinding(), DisposableHost.up() as host:
-        yield host
-
-
-@pytest.fixture(scope="module")
-def inside(clone):
-    """The same host as testinfra sees it over SSH."""
-    return testinfra.get_host(f"ssh://{clone.name}", ssh_config=str(clone.ssh_config))
-
-
-@pytest.fixture(scope="module")
-def injector(clone, tmp_path_factory):
-    """An injector for the host, over its own inventory."""
-    with Injector(clone.inventory, FAULTS_DIR, tmp_path_factory.mktemp("chaos")) as warm:
-        yield warm
 
 
 @pytest.fixture(autouse=True)

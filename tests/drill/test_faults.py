@@ -15,11 +15,10 @@ from pathlib import Path
 
 import msgspec
 import pytest
-import testinfra
 
 from ordertrainer.chaos import Experiment, InjectionError, Injector, RequestError, Void, draw, load_faults
 from ordertrainer.drill.snapshot import residue, take
-from ordertrainer.ground import DisposableHost, missing_packages, unwinding
+from ordertrainer.ground import missing_packages
 
 pytestmark = [
     pytest.mark.drill,
@@ -69,26 +68,6 @@ ONE_A_KIND = sorted(
 
 Those of the host as a whole need a network that works, which the first one takes away.
 """
-
-
-@pytest.fixture(scope="module")
-def clone():
-    """A host that is up for the whole module."""
-    with unwinding(), DisposableHost.up() as host:
-        yield host
-
-
-@pytest.fixture(scope="module")
-def inside(clone):
-    """The same host as testinfra sees it over SSH."""
-    return testinfra.get_host(f"ssh://{clone.name}", ssh_config=str(clone.ssh_config))
-
-
-@pytest.fixture(scope="module")
-def injector(clone, tmp_path_factory):
-    """An injector for the host, over its own inventory."""
-    with Injector(clone.inventory, FAULTS_DIR, tmp_path_factory.mktemp("chaos")) as warm:
-        yield warm
 
 
 @pytest.fixture(autouse=True)

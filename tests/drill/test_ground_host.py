@@ -6,9 +6,8 @@ import os
 import time
 
 import pytest
-import testinfra
 
-from ordertrainer.ground import DisposableHost, missing_packages, residue, unwinding
+from ordertrainer.ground import DisposableHost, missing_packages, residue
 
 pytestmark = [
     pytest.mark.drill,
@@ -16,19 +15,6 @@ pytestmark = [
     pytest.mark.skipif(bool(missing_packages()), reason=f"needs {' '.join(missing_packages())}"),
 ]
 SERVICES = ("nginx", "redis-server", "postgresql@15-main", "dnsmasq", "drill-worker", "chrony", "ssh")
-
-
-@pytest.fixture(scope="module")
-def clone():
-    """A host that is up for the whole module."""
-    with unwinding(), DisposableHost.up() as host:
-        yield host
-
-
-@pytest.fixture(scope="module")
-def inside(clone):
-    """The same host as testinfra sees it over SSH."""
-    return testinfra.get_host(f"ssh://{clone.name}", ssh_config=str(clone.ssh_config))
 
 
 def within(seconds, holds):

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 import testinfra
 
-from ordertrainer.chaos import Injector, draw, load_faults
-from ordertrainer.ground import DisposableHost, GroundError, missing_packages, unwinding
+from ordertrainer.chaos import draw, load_faults
+from ordertrainer.ground import GroundError, missing_packages
 from ordertrainer.ground.network import assert_no_way_out
 
 pytestmark = [
@@ -23,26 +23,6 @@ FAULTS_DIR = Path(__file__).parents[2] / "playbooks" / "faults"
 FAULTS = load_faults(FAULTS_DIR).faults
 PEER, BEYOND = "10.98.0.2", "10.97.0.1"
 ROUTE = "10.97.0.0/24 via 10.98.0.2 dev svc0"
-
-
-@pytest.fixture(scope="module")
-def clone():
-    """A host that is up for the whole module."""
-    with unwinding(), DisposableHost.up() as host:
-        yield host
-
-
-@pytest.fixture(scope="module")
-def inside(clone):
-    """The same host as testinfra sees it over SSH."""
-    return testinfra.get_host(f"ssh://{clone.name}", ssh_config=str(clone.ssh_config))
-
-
-@pytest.fixture(scope="module")
-def injector(clone, tmp_path_factory):
-    """An injector for the host, over its own inventory."""
-    with Injector(clone.inventory, FAULTS_DIR, tmp_path_factory.mktemp("chaos")) as warm:
-        yield warm
 
 
 @pytest.fixture
