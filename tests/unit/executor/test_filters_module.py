@@ -52,9 +52,9 @@ def host(tmp_path):
     def nft(*words):
         return run_command(["/usr/sbin/nft", *words], check_rc=True)[1]
 
-    def act(name, *listens, check_mode=False):
+    def act(name, *, listens=(LISTENS,), check_mode=False):
         params = {
-            "listens": listens or (LISTENS,),
+            "listens": listens,
             "known_good": str(tmp_path),
             "quarantine": str(tmp_path / "quarantine" / "r1"),
         }
