@@ -36,8 +36,7 @@ KINDS = {
 # What comes and goes with every SSH session and every second on a systemd host; none of it says anything about a repair.
 PASSING_UNITS = (".scope", ".slice", ".device", ".automount", ".swap", ".path")
 PASSING_PREFIXES = ("user@", "user-runtime-dir@", "session-", "run-user-", "systemd-tmpfiles-clean", "modprobe@")
-# Started by its socket when a repair is due and gone again when none is, and by a path unit when a file changes; that they come
-# and go is no change to the host.
+# Started by a socket when a repair is due, by a path unit when a file changes, and gone again: no change to the host.
 PASSING_SERVICES = frozenset({"orderd-exec.service", "orderd-login-check.service"})
 PASSING_MOUNTS = ("/run/user/", "/run/credentials/")
 # The worker's own, which grows with every line the prober has it work off; the database's shared memory, another at each start.
