@@ -2,7 +2,8 @@
 
 import os
 import sys
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -107,6 +108,18 @@ def make_step() -> Callable[..., Step]:
         return replace(Step(decision_id=decision.decision_id, at=at, state=state, what=what, outcome=outcome), **fields)
 
     return make
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """Return a folder that other users may enter.
+
+    None below tmp_path is: every pytest that starts closes the folder that all of them share to other users.
+    """
+    with tempfile.TemporaryDirectory(prefix="orderd-test-") as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        yield folder
 
 
 def pytest_collection_modifyitems(items):

@@ -8,11 +8,8 @@ import asyncio
 import importlib
 import os
 import pkgutil
-import shutil
-import tempfile
 import time
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from grpc_health.v1 import health_pb2
@@ -158,17 +155,14 @@ def fleet(tmp_path):
 
 
 @pytest.fixture
-async def orderd_server(tmp_path, fleet):
+async def orderd_server(tmp_path, open_folder, fleet):
     """Return a maker of orderd's real server, on a unix socket that anybody may connect to and on TCP."""
     journal = Journal.open(tmp_path / "journal.sqlite")
     running = []
     host = Fixed(fleet.member(Role.HOST, "h1", addresses=("127.0.0.1",)))
-    # Not below tmp_path: every pytest that starts closes the folder that all of them share to other users.
-    public = Path(tempfile.mkdtemp(prefix="t10-"))
-    public.chmod(0o755)
 
     async def made(**of_roles):
-        folder = public / f"run{len(running)}"
+        folder = open_folder / f"run{len(running)}"
         folder.mkdir()
         given = RolesConfig(**({"operator": (), "admin": ()} | of_roles))
         config = RpcConfig(socket=str(folder / "orderd.sock"), listen="127.0.0.1:0", roles=given)
@@ -183,7 +177,6 @@ async def orderd_server(tmp_path, fleet):
     for server in running:
         await server.stop(0.1)
     journal.close()
-    shutil.rmtree(public)
 
 
 def test_every_method_has_a_row(measured):
