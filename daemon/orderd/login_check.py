@@ -45,7 +45,7 @@ def complaint(command: tuple[str, ...]) -> str | None:
     said = (done.stderr.strip() or done.stdout.strip()).decode(errors="replace")
     if done.returncode == 0 or any(words in said for words in _PASSING):
         return ""
-    return said.partition("\n")[0] or f"exit status {done.returncode}"
+    return said.partition("\n")[0].strip() or f"exit status {done.returncode}"
 
 
 def look() -> dict[str, str]:

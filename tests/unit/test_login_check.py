@@ -32,7 +32,7 @@ def programs(tmp_path, monkeypatch):
     [
         ("exit 0", ""),
         ("echo 'line 3: Deprecated option' >&2; exit 0", ""),
-        ("echo '/etc/x: line 3: Bad' >&2; echo more >&2; exit 255", "/etc/x: line 3: Bad"),
+        ("printf '/etc/x: line 3: Bad\\r\\n' >&2; echo more >&2; exit 255", "/etc/x: line 3: Bad"),
         ("echo on stdout; exit 1", "on stdout"),
         ("exit 3", "exit status 3"),
         ("echo 'Missing privilege separation directory: /run/sshd' >&2; exit 255", ""),
