@@ -25,6 +25,7 @@ options:
   state: {type: str, choices: [restored, quarantine_returned], default: restored, description: which way}
   system_folders: {type: list, elements: str, description: where drop-in folders lie}
   setting: {type: list, elements: str, description: only drop-ins that set one of these patterns; all when there are none}
+  sole: {type: bool, default: false, description: say that it is not the case when there is nothing to move}
 """
 
 SYSTEM_FOLDERS = ["/etc/systemd/system", "/run/systemd/system"]
@@ -141,6 +142,7 @@ def main():
             "state": {"type": "str", "choices": ["restored", "quarantine_returned"], "default": "restored"},
             "system_folders": {"type": "list", "elements": "str"},
             "setting": {"type": "list", "elements": "str"},
+            "sole": {"type": "bool", "default": False},
         },
         supports_check_mode=True,
     )
@@ -149,8 +151,7 @@ def main():
         paths = act(module)
     except (RecordRefusedError, OSError) as error:
         module.fail_json(msg=str(error))
-    setting = module.params["setting"]
-    nothing = f"{NOT_THE_CASE}no other drop-in sets {', '.join(setting)}" if setting else "drop-ins are as recorded"
+    nothing = f"{NOT_THE_CASE if module.params['sole'] else ''}drop-ins are as recorded"
     module.exit_json(changed=bool(paths), msg=", ".join(paths) or nothing, paths=paths)
 
 

@@ -32,10 +32,11 @@ SAME_RATIO = 0.001
 # A container sees controllers read-only that are its own none the less: they are mounted afresh where nobody else sees it.
 WRITE = """
 case $1 in
-    ''|unified) mount -t cgroup2 cgroup2 "$2" ;;
-    *) mount -t cgroup -o "$1" cgroup "$2" ;;
+    ''|unified) mount -t cgroup2 cgroup2 /sys/fs/cgroup ;;
+    *) mount -t cgroup -o "$1" cgroup /sys/fs/cgroup ;;
 esac
-shift 2
+cd /sys/fs/cgroup
+shift
 while [ $# -gt 1 ]; do
     echo "$2" >"$1" || :
     shift 2
@@ -219,8 +220,8 @@ class Restoring:
                     return
 
     def _write_apart(self, place, pairs):
-        words = [word for pair in pairs for word in pair]
-        shell = ["/bin/sh", "-euc", WRITE, "sh", place.hierarchy, place.directory(""), *words]
+        words = [word for path, text in pairs for word in (os.path.relpath(path, place.directory("")), text)]
+        shell = ["/bin/sh", "-euc", WRITE, "sh", place.hierarchy, *words]
         status, output, error = self._module.run_command(["/usr/bin/unshare", "--mount", "--propagation", "private", *shell])
         if status != 0:
             raise LimitsFailedError(f"{place.directory('')} cannot be written: {(error or output).strip()}")
