@@ -6,6 +6,7 @@ every process is in the group of PID 1, a group that somebody has put a service 
 """
 
 import math
+import os
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -13,6 +14,7 @@ _UNIFIED_MOUNTS: Final = ("", "unified")
 _V1_UNLIMITED_BYTES: Final = 1 << 60
 """Where a legacy group has no limit, the kernel writes the largest multiple of a page."""
 _KEPT_MAX: Final = 256
+_BYTES_MAX: Final = 4096
 
 
 class Allowance(NamedTuple):
@@ -109,11 +111,17 @@ def _apart(path: str, of_init: str) -> tuple[str, str]:
 
 
 def _read(path: str) -> str:
+    """Return the text of a small file; by hand, which takes a third of the time, some dozens of times every few seconds."""
     try:
-        with open(path, encoding="utf-8", errors="replace") as file:  # noqa: PTH123  some dozens every few seconds
-            return file.read()
+        file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:  # gone, or the group does not have the controller
         return ""
+    try:
+        return os.read(file, _BYTES_MAX).decode(errors="replace")
+    except OSError:
+        return ""
+    finally:
+        os.close(file)
 
 
 def _cpu_cores(group: str) -> float:

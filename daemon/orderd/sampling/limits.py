@@ -20,7 +20,7 @@ class LimitsCollector:
     name = "limits"
     signals = frozenset({"unit_limits_changed_ratio", "unit_priority_changed_ratio"})
     kinds = frozenset({EntityKind.UNIT})
-    every_s = 3.0
+    every_s = 4.0
 
     def __init__(
         self,
