@@ -18,7 +18,12 @@ pytestmark = [
     pytest.mark.skipif(bool(missing_packages()), reason=f"needs {' '.join(missing_packages())}"),
 ]
 ROOT = Path(__file__).parents[2]
-EXPOSURE_MAX = {"orderd.service": 1.7, "orderd-infer.service": 0.5, "orderd-exec.service": 5.0}
+EXPOSURE_MAX = {
+    "orderd.service": 1.7,
+    "orderd-infer.service": 0.5,
+    "orderd-exec.service": 5.0,
+    "orderd-login-check.service": 1.0,
+}
 MODEL_DIR = "/srv/new-model"
 
 
@@ -48,6 +53,20 @@ def test_nothing_gives_up_starting(host):
 def test_callers_are_still_known_by_their_uid(host):
     """No user namespace of its own for orderd: with one, every caller would seem to be nobody."""
     assert shell(host, "systemctl show orderd.service -P PrivateUsers").strip() == "no"
+
+
+def test_the_host_is_seen_from_inside_the_sandbox(host):
+    """A name that the host was given after orderd started, and what the login check found, are among its signals."""
+
+    def signals():
+        shown = json.loads(shell(host, "/opt/orderd/bin/orderctl status --json"))
+        return next(e["signals"] for e in shown["entities"] if e["entity"]["kind"] == "host")
+
+    wait(lambda: signals().get("host_login_broken_ratio") == 0, 20, "the login check has answered")
+    name = shell(host, "hostname").strip()
+    assert signals()["host_name_changed_ratio"] == 0
+    shell(host, "hostname elsewhere")
+    wait(lambda: shell(host, "hostname").strip() == name, 30, "the host has its name again")
 
 
 def test_a_repair_runs_inside_the_sandbox(host):
