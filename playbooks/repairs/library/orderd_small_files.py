@@ -82,7 +82,7 @@ class Files:
         return any(each in self._folders for each in _above(folder, self.mount))
 
     def cause(self):
-        """Return the folder that most of them lie below, the deepest there is.
+        """Return the folder that at least half of them, and enough, lie below, the deepest there is.
 
         Raises:
             NotTheCaseError: there is none, or they are too few to matter.
@@ -92,9 +92,9 @@ class Files:
             for above in _above(folder, self.mount):
                 counts[above] = counts.get(above, 0) + count
                 sizes[above] = sizes.get(above, 0) + bytes_
-        most = [folder for folder, count in counts.items() if 2 * count > sum(each[0] for each in self._there.values())]
-        found = max(most, key=len, default="")
-        if not found or counts[found] < self._params["least"]:
+        enough = max(self._params["least"], sum(each[0] for each in self._there.values()) / 2)
+        found = max((folder for folder, count in counts.items() if count >= enough), key=len, default="")
+        if not found:
             raise NotTheCaseError(f"no folder of {self.mount} holds most of its small new files, and enough of them")
         volume = os.statvfs(self.mount)
         share = max(sizes[found] / (volume.f_blocks * volume.f_frsize), counts[found] / volume.f_files if volume.f_files else 0)

@@ -1,5 +1,6 @@
 """The module that archives small files, called as Python on folders and processes of a test's own."""
 
+import contextlib
 import importlib
 import os
 import stat
@@ -21,6 +22,17 @@ for number in itertools.count():
         time.sleep(0.002)
 """
 HOLDS_ONE = "import sys, time; file = open(sys.argv[1], 'a'); print('up', flush=True); time.sleep(60)"
+
+
+@contextlib.contextmanager
+def running(script, *arguments):
+    """Run a program until the end of the block, however that ends: one that goes on would be waited for."""
+    with subprocess.Popen([sys.executable, "-c", script, *arguments], stdout=subprocess.PIPE) as process:
+        try:
+            process.stdout.readline()
+            yield process
+        finally:
+            process.kill()
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -189,15 +201,10 @@ def test_what_the_user_of_a_protected_unit_owns_stays(small, spool, run, monkeyp
 def test_whoever_goes_on_making_files_is_stopped(small, spool, run, monkeypatch):
     """Else the mount would be full again at once; who only holds a file open there is left alone."""
     monkeypatch.setattr(small, "MAKER_WITHIN_S", 3.0)
-    making = subprocess.Popen([sys.executable, "-c", MAKES_FILES, spool / "spool" / "a"], stdout=subprocess.PIPE)
-    holding = subprocess.Popen([sys.executable, "-c", HOLDS_ONE, spool / "spool" / "held"], stdout=subprocess.PIPE)
-    with making, holding:
-        making.stdout.readline()
-        holding.stdout.readline()
+    with running(MAKES_FILES, spool / "spool" / "a") as making, running(HOLDS_ONE, spool / "spool" / "held") as holding:
         _count, words = run()
         assert making.wait(5) != 0
         assert holding.poll() is None
-        holding.kill()
     assert any(str(making.pid) in each for each in words)
 
 
@@ -206,13 +213,11 @@ def test_nothing_more_is_packed_when_the_maker_may_not_be_stopped(small, spool, 
     monkeypatch.setattr(small, "MAKER_WITHIN_S", 3.0)
     processes = importlib.import_module("ansible.module_utils.orderd_process")
     monkeypatch.setattr(small, "FIRST_FILES", 50)
-    with subprocess.Popen([sys.executable, "-c", MAKES_FILES, spool / "spool" / "a"], stdout=subprocess.PIPE) as making:
-        making.stdout.readline()
+    with running(MAKES_FILES, spool / "spool" / "a") as making:
         units = lambda pid: ["app.service"] if int(pid) == making.pid else []  # noqa: E731
         monkeypatch.setattr(processes, "units_of", units)
         count, words = run(protected_units=["app.service"])
         assert making.poll() is None
-        making.kill()
     assert count <= 50
     assert any("left alone" in each for each in words)
 
