@@ -25,16 +25,19 @@ _ORDER: Final = {
     Failure.DISK_INODES_FULL: 1,
     Failure.MEMORY_LEAK: 1,
     Failure.CPU_RUNAWAY: 1,
-    Failure.SERVICE_SQUEEZED: 1,
-    Failure.NIC_DOWN: 1,
-    Failure.NIC_MISCONFIGURED: 1,
-    Failure.HOST_MISCONFIGURED: 1,
     Failure.SERVICE_HUNG: 2,
     Failure.SERVICE_SLOW: 2,
+    Failure.NIC_DOWN: 2,
+    Failure.NIC_MISCONFIGURED: 2,
     Failure.DNS_BROKEN: 3,
+    Failure.SERVICE_SQUEEZED: 4,
+    Failure.HOST_MISCONFIGURED: 4,
     Failure.UNKNOWN: 4,
     Failure.OK: 4,
 }
+"""A lower number may be the cause of a higher one. Probes of services stay on the host, so a link explains name resolution alone."""
+_WAIT: Final = frozenset({Failure.SERVICE_HUNG, Failure.SERVICE_SLOW, Failure.DNS_BROKEN, Failure.UNKNOWN})
+"""Slow and derived symptoms; every other failure stands for itself."""
 
 
 def cause_of(diagnosis: Diagnosis, others: Iterable[Diagnosis]) -> Diagnosis | None:
@@ -47,7 +50,8 @@ def cause_of(diagnosis: Diagnosis, others: Iterable[Diagnosis]) -> Diagnosis | N
     Returns:
         The likeliest cause, or None when nothing open comes before it.
     """
+    if diagnosis.failure not in _WAIT:
+        return None
     rank = _ORDER[diagnosis.failure]
     earlier = [d for d in others if d.entity != diagnosis.entity and _ORDER[d.failure] < rank]
-    # Failures of the first rank stand for themselves; only slow and derived symptoms wait.
-    return min(earlier, key=lambda d: (_ORDER[d.failure], d.entity), default=None) if rank > 1 else None
+    return min(earlier, key=lambda d: (_ORDER[d.failure], d.entity), default=None)

@@ -52,3 +52,23 @@ def test_precedence_knows_every_failure_class(failure):
     full = replace(DOWN, failure=Failure.DISK_FULL, entity=DISK)
     assert cause_of(replace(DOWN, failure=failure), [full]) in {None, full}
     assert cause_of(replace(DOWN, failure=Failure.UNKNOWN), [full]) == full
+
+
+def test_a_link_explains_name_resolution_and_nothing_else():
+    """Name servers are beyond it; services are asked on their own host. It waits for nobody itself."""
+    link = replace(DOWN, failure=Failure.NIC_DOWN, entity=Entity.parse("nic:eth0"))
+    dns = replace(DOWN, failure=Failure.DNS_BROKEN, entity=Entity.parse("resolver:system"))
+    hung = replace(DOWN, failure=Failure.SERVICE_HUNG)
+    full = replace(DOWN, failure=Failure.DISK_FULL, entity=Entity.parse("mount:/data"))
+    assert cause_of(dns, [link]) == link
+    assert cause_of(hung, [link]) is None
+    assert cause_of(link, [full, hung, dns]) is None
+
+
+@pytest.mark.parametrize("failure", [Failure.HOST_MISCONFIGURED, Failure.SERVICE_SQUEEZED])
+def test_a_difference_from_the_record_keeps_no_repair_waiting(failure):
+    """A person is asked about it, and may not answer tonight."""
+    entity = Entity.parse("host:system" if failure is Failure.HOST_MISCONFIGURED else "unit:other.service")
+    difference = replace(DOWN, failure=failure, entity=entity)
+    for waiting in (Failure.SERVICE_HUNG, Failure.DNS_BROKEN):
+        assert cause_of(replace(DOWN, failure=waiting), [difference]) is None
