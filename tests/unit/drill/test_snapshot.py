@@ -101,3 +101,20 @@ def test_what_is_made_while_a_service_starts_is_not_looked_at(tmp_path):
     for name in ("namespace-dev-x1", "systemd-private-x2", "kept"):
         (tmp_path / name).mkdir()
     assert list(snapshot_program.tree(str(tmp_path), 1)) == [str(tmp_path / "kept")]
+
+
+def test_a_mount_that_does_not_answer_is_told_and_not_entered(tmp_path, monkeypatch):
+    """Whoever took an inventory would hang there; everything else is looked at all the same."""
+    hung, fine = tmp_path / "hung", tmp_path / "fine"
+    for mount in (hung, fine):
+        mount.mkdir()
+        (mount / "file").write_bytes(bytes((1 << 20) + 1))
+    listdir = os.listdir
+    monkeypatch.setattr(os, "listdir", lambda path: time.sleep(60) if str(path) == str(hung) else listdir(path))
+    monkeypatch.setattr(snapshot_program, "SILENT_S", 0.2)
+    silent = snapshot_program.silent([str(hung), str(fine)])
+    assert silent == {str(hung)}
+    found = snapshot_program.tree(str(tmp_path), 3, silent)
+    assert found[str(hung)] == "does not answer"
+    assert set(found) == {str(hung), str(fine), str(fine / "file")}
+    assert set(snapshot_program.big_files(str(tmp_path), but=silent)) == {str(fine / "file")}

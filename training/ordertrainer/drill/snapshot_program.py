@@ -8,12 +8,16 @@ looks at hosts whose disks a fault has filled with files.
 import hashlib
 import json
 import os
+import signal
 import stat
 import subprocess
+import time
+from collections.abc import Iterable
 
 BIG_BYTES = 1 << 20
 HASHED_BYTES_MAX = 1 << 20
 ENTRIES_MAX = 4000
+SILENT_S = 1.0
 PROPERTIES = (
     "Id",
     "ActiveState",
@@ -119,8 +123,34 @@ def files_of(top: str) -> dict[str, str]:
     return found
 
 
-def tree(top: str, depth: int) -> dict[str, str]:
-    """Return a digest of everything below a directory, down to a depth and a number, but for what is written all the time."""
+def silent(points: Iterable[str]) -> frozenset[str]:
+    """Return the mounts that do not answer: a process of its own asks each, because it may hang for as long as the mount does."""
+    asked = {}
+    for point in points:
+        pid = os.fork()
+        if pid == 0:
+            try:
+                os.listdir(point)
+            finally:
+                os._exit(0)
+        asked[pid] = point
+    give_up = time.monotonic() + SILENT_S
+    while asked and time.monotonic() < give_up:
+        asked = {pid: point for pid, point in asked.items() if not os.waitpid(pid, os.WNOHANG)[0]}
+        time.sleep(0.002)
+    for pid in asked:
+        os.kill(pid, signal.SIGKILL)
+    return frozenset(asked.values())
+
+
+def tree(top: str, depth: int, but: frozenset[str] = frozenset()) -> dict[str, str]:
+    """Return a digest of everything below a directory, down to a depth and a number, but for what is written all the time.
+
+    Args:
+        top: the directory.
+        depth: how deep to look.
+        but: mounts that do not answer.
+    """
     found: dict[str, str] = {}
     pending = [(top, depth)]
     while pending:
@@ -135,7 +165,7 @@ def tree(top: str, depth: int) -> dict[str, str]:
                 continue
             if len(found) >= ENTRIES_MAX:
                 return found | {f"{top} beyond {ENTRIES_MAX} entries": "not looked at"}
-            found[path] = digest(path, BIG_BYTES // 4)
+            found[path] = "does not answer" if path in but else digest(path, BIG_BYTES // 4)
             if found[path].startswith("directory") and left > 1:
                 pending.append((path, left - 1))
     return found
@@ -168,11 +198,12 @@ def unnoticed(path: str, flags: int) -> int:
         return os.open(path, flags)
 
 
-def big_files(*tops: str) -> dict[str, int]:
-    """Return the files of more than BIG_BYTES below some directories."""
+def big_files(*tops: str, but: frozenset[str] = frozenset()) -> dict[str, int]:
+    """Return the files of more than BIG_BYTES below some directories, but for mounts that do not answer."""
     found = {}
     for top in tops:
-        for directory, _, names in os.walk(top):
+        for directory, below, names in os.walk(top):
+            below[:] = [name for name in below if os.path.join(directory, name) not in but]
             for name in names[:ENTRIES_MAX]:
                 path = os.path.join(directory, name)
                 try:
@@ -318,8 +349,10 @@ def main() -> None:
     show = ["systemctl", "show", "--property=" + ",".join(PROPERTIES + LIMITS), "*"]
     asked = subprocess.Popen(show, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, errors="replace")
     looked_at: dict[str, str] = {}
+    points = {mount.split(" ")[0] for mount in mounts()}
+    hung = silent(each for each in points if each.startswith(tuple(f"{top}/" for top in (*TREES, *BIG_TREES))))
     for top, depth in TREES.items():
-        looked_at |= tree(top, depth)
+        looked_at |= tree(top, depth, hung)
     etc = files_of("/etc")
     found, limits = units(asked.communicate(timeout=10)[0])  # systemd takes as long to answer as all the rest
     inventory = {
@@ -328,7 +361,7 @@ def main() -> None:
         "mounts": mounts(),
         "processes": processes(),
         "nft": said("nft", "--stateless", "list", "ruleset"),
-        "big_files": big_files(*BIG_TREES),
+        "big_files": big_files(*BIG_TREES, but=hung),
         "run_units": files_of("/run/systemd/system") | files_of("/run/systemd/system.control"),
         "things": {
             "file": looked_at,
