@@ -45,7 +45,7 @@ def _parser() -> argparse.ArgumentParser:
     for name, command, text in (
         ("run", _run, "watch, decide, repair, answer; what the service runs"),
         ("check", _check, "read the configuration and the catalogue, name every mistake, start nothing"),
-        ("known-good", _known_good, "record services, mounts, links, settings, names and logins as they are now: the state that repairs put back"),
+        ("known-good", _known_good, "record the host as it is now: the state that repairs put back"),
     ):
         sub = commands.add_parser(name, help=text, description=text)
         sub.add_argument("--config", type=Path, default=DEFAULT_PATH, help=f"default: {DEFAULT_PATH}")

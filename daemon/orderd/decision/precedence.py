@@ -35,7 +35,7 @@ _ORDER: Final = {
     Failure.UNKNOWN: 4,
     Failure.OK: 4,
 }
-"""A lower number may be the cause of a higher one. Probes of services stay on the host, so a link explains name resolution alone."""
+"""A lower number may be the cause of a higher one. Services are asked on their own host, so links only explain name resolution."""
 _WAIT: Final = frozenset({Failure.SERVICE_HUNG, Failure.SERVICE_SLOW, Failure.DNS_BROKEN, Failure.UNKNOWN})
 """Slow and derived symptoms; every other failure stands for itself."""
 

@@ -6,7 +6,7 @@ import pytest
 
 from guards_desk import DISK, DOWN, REPAIRS, UNIT
 from orderd.decision import candidates, cause_of
-from orderd.domain.faults import Failure
+from orderd.domain.faults import Entity, Failure
 from orderd.domain.values import EntityRow, entity_values
 
 
