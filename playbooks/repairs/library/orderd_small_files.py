@@ -8,6 +8,7 @@ seen to go on making files there is stopped. When that may not be stopped nothin
 """
 
 import itertools
+import json
 import os
 import stat
 import time
@@ -50,6 +51,7 @@ HEADER_BYTES = 1024
 GRACE_S = 0.5
 MAKER_WITHIN_S = 1.5  # whoever fails for want of room tries again about once a second
 ARCHIVE = "files-{:04d}.tar.gz"
+BEFORE = "free-before.json"
 
 
 class NotTheCaseError(Exception):
@@ -229,6 +231,8 @@ def archive(params, dry_run):
     if dry_run:
         return 1, [f"would archive files below {top}"]
     make_quarantine(params["quarantine"])
+    with open(os.path.join(params["quarantine"], BEFORE), "w") as stream:
+        json.dump([free_ratio(params["mount"]), free_inodes_ratio(params["mount"])], stream)
     run = Archiving(params, files, top)
     with Watch(top) as watch:
         try:
@@ -241,18 +245,26 @@ def archive(params, dry_run):
 
 
 def give_back(params, dry_run):
-    """Put archived files back.
+    """Put archived files back, until the mount is as full as it was; what has no room stays in the archives.
 
     Returns:
         How many, and what was done, in words.
     """
-    if not os.path.isdir(params["quarantine"]):
+    note = os.path.join(params["quarantine"], BEFORE)
+    if not os.path.lexists(note):
         return 0, ["nothing was archived"]
-    check_trusted(params["quarantine"])
-    names = sorted(name for name in os.listdir(params["quarantine"]) if name.endswith(".tar.gz"))
+    check_trusted(note)
+    with open(note) as stream:
+        space, inodes = json.load(stream)
     mount = params["mount"].rstrip("/") or "/"
-    count = sum(unpack(mount, os.path.join(params["quarantine"], name), dry_run=dry_run) for name in names)
-    return count, [f"{count} files were put back"]
+
+    def has_room():
+        return free_ratio(mount) >= space and free_inodes_ratio(mount) >= inodes
+
+    archives = sorted(name for name in os.listdir(params["quarantine"]) if name.endswith(".tar.gz"))
+    count = sum(unpack(mount, os.path.join(params["quarantine"], name), has_room, dry_run=dry_run) for name in archives)
+    words = [f"{count} files were put back"]
+    return count, words if has_room() else [*words, "for others there is no room: they stay in the archives"]
 
 
 def main():

@@ -125,8 +125,14 @@ def remove(mount, stamps, used):
     return count
 
 
-def unpack(mount, archive, *, dry_run=False):
+def unpack(mount, archive, has_room, *, dry_run=False):
     """Put everything back that is not there any more; where its folder is gone, somebody wanted it so.
+
+    Args:
+        mount: where the names begin.
+        archive: path of the archive.
+        has_room: is asked before each file; the rest stays in the archive once it says no.
+        dry_run: only count.
 
     Returns:
         How many files were put back.
@@ -134,6 +140,8 @@ def unpack(mount, archive, *, dry_run=False):
     count = 0
     with tarfile.open(archive, "r|gz", encoding="utf-8", errors="surrogateescape") as tar:
         for info in tar:
+            if not has_room():
+                break
             content = tar.extractfile(info).read()
             try:
                 with folder_of(mount, info.name) as folder:

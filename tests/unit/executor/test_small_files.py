@@ -6,7 +6,6 @@ import os
 import stat
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
@@ -43,11 +42,16 @@ def _modules():
 
 @pytest.fixture
 def small(monkeypatch):
-    """The module, on a mount that looks full for as long as there are more than a number of files on it."""
+    """The module, on a mount that has enough room once it holds no more than a number of files, and less with every other."""
     module = importlib.import_module("orderd_small_files")
     monkeypatch.setattr(module, "enough", 0, raising=False)
+
+    def free(mount):
+        count = sum(len(names) for _folder, _below, names in os.walk(mount))
+        return 1.0 if count <= module.enough else (1000 - count) / 10_000
+
     for measure in ("free_ratio", "free_inodes_ratio"):
-        monkeypatch.setattr(module, measure, lambda mount: float(len(files_below(Path(mount))) <= module.enough))
+        monkeypatch.setattr(module, measure, free)
     monkeypatch.setattr(module, "MAKER_WITHIN_S", 0.1)
     return module
 
@@ -127,6 +131,17 @@ def test_the_undo_overwrites_nothing_and_makes_no_folder(spool, run):
     assert run("give_back")[0] == 149
     assert (spool / "spool" / "a" / "000").read_text() == "new"
     assert not (spool / "spool" / "b").exists()
+
+
+def test_the_undo_leaves_no_mount_fuller_than_it_was(small, spool, run):
+    """Whoever made files went on until it was stopped, so that there may be no room for all of them; the rest is kept."""
+    small.enough = 100
+    assert run()[0] == 300
+    for number in range(150):
+        (spool / "spool" / "a" / f"new-{number}").touch()
+    count, words = run("give_back")
+    assert 150 <= count <= 151
+    assert any("no room" in each for each in words)
 
 
 def test_a_check_touches_nothing(spool, run, tmp_path):
@@ -254,7 +269,7 @@ def test_a_link_in_the_place_of_a_folder_is_not_followed(archives, spool, tmp_pa
     assert archives.pack(str(spool), ["spool/a/002"], str(tmp_path / "b.tar.gz")) == {}
     assert archives.remove(str(spool), stamps, set()) == 0
     (elsewhere / "002").unlink()
-    assert archives.unpack(str(spool), archive) == 0
+    assert archives.unpack(str(spool), archive, lambda: True) == 0
     assert not (elsewhere / "002").exists()
 
 
