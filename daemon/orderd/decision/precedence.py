@@ -35,7 +35,7 @@ _ORDER: Final = {
     Failure.UNKNOWN: 4,
     Failure.OK: 4,
 }
-"""A lower number may be the cause of a higher one. Services are asked on their own host, so links only explain name resolution."""
+"""A lower number may be the cause of a higher one. Services are asked on their own host: links explain only names."""
 _WAIT: Final = frozenset({Failure.SERVICE_HUNG, Failure.SERVICE_SLOW, Failure.DNS_BROKEN, Failure.UNKNOWN})
 """Slow and derived symptoms; every other failure stands for itself."""
 

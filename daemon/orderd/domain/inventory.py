@@ -1,7 +1,7 @@
 """What a host consists of at one moment, as far as a repair could change it by mistake. Pure.
 
-Keys are ``KIND NAME``; kinds are ``unit``, ``file``, ``mount``, ``link``, ``listener``. A contract's ``touches`` uses the same words with
-patterns, so that what changed can be held against what a repair said it would change:
+Keys are ``KIND NAME``; kinds are ``unit``, ``file``, ``mount``, ``link``, ``listener``. A contract's ``touches`` uses the same
+words with patterns, so that what changed can be held against what a repair said it would change:
 
     touches: ["unit {target}", "file /etc/resolv.conf", "file {target}/**/*.log", "process"]
 
