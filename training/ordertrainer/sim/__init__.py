@@ -8,6 +8,7 @@
     world      the pure step from one second to the next
     signals    state -> windows in the daemon's layout, by age and without a ring buffer, rendered only when asked
     candidates which repair may be tried where, by kind, presence, preconditions and what was tried
+    truth      what is true of a window: labels for who learns to diagnose
     policies   oracle, rules and chance: what a trained policy is held against
     simulator  all of it with one seeded generator
 

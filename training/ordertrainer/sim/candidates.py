@@ -45,6 +45,18 @@ def tried(world: Compiled, state: State) -> Tensor:
     return table.view(len(state), -1, width)[:, :-1, :-1] > 0
 
 
+def outcomes(world: Compiled, state: State) -> Tensor:
+    """Return [N, E, R] int64: how each repair ended on each entity when it was tried, 0 where it was not (`attempts.How`).
+
+    For what decides: what was tried in this incident and how it ended. Of two endings the less hopeful one is told.
+    """
+    attempts, width = state.attempts, world.no_repair + 1
+    places = (attempts.slot.to(torch.int64) * width + attempts.repair).T
+    table = torch.zeros(len(state), (world.layout.slots + 1) * width, dtype=torch.int64, device=places.device)
+    table = table.scatter_reduce(1, places, attempts.how.T.to(torch.int64), "amax")
+    return table.view(len(state), -1, width)[:, :-1, :-1]
+
+
 def _held(world: Compiled, state: State) -> Tensor:
     """Return [N, E] bool: announced to orderd."""
     held = (state.lanes.front & state.known.held).T.to(torch.float32)

@@ -8,6 +8,7 @@ Axes: N host, E slot, S slot of the window (newest first), L lane, A attempt, F 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Final
 
 import torch
@@ -102,8 +103,13 @@ def observe(world: Compiled, state: State, ages_s: Sequence[float] = SLOT_AGES_S
 
 
 def _time(state: State, ages_s: Sequence[float]) -> _Time:
-    at_s = state.at_s[:, None] - torch.tensor(ages_s, device=state.at_s.device)
+    at_s = state.at_s[:, None] - _ages(tuple(ages_s), state.at_s.device)
     return _Time(at_s=at_s, seen=at_s >= state.levels.seen_from_s[:, None])
+
+
+@cache
+def _ages(ages_s: tuple[float, ...], device: torch.device) -> Tensor:
+    return torch.tensor(ages_s, device=device)
 
 
 def _lane(state: State, time: _Time, number: int) -> Lane:
