@@ -211,7 +211,7 @@ class DecisionConfig(Table, frozen=True):
     changes: ChangesConfig = ChangesConfig()
     repairs_per_target_per_hour: Annotated[int, Meta(ge=1, le=1000)] = 3
     repairs_per_host_per_hour: Annotated[int, Meta(ge=1, le=1000)] = 20
-    repairs_per_incident: Annotated[int, Meta(ge=1, le=10)] = 6
+    repairs_per_incident: Annotated[int, Meta(ge=1, le=32)] = 12
     repairs_at_once: Annotated[int, Meta(ge=1, le=8)] = 2
     failed_verifications_max: Annotated[int, Meta(ge=1, le=10)] = 2
     approval_s: Annotated[float, Meta(ge=5.0, le=604_800.0)] = 3600.0

@@ -123,7 +123,7 @@ class Limits:
 
     repairs_per_target_per_hour: int = 3
     repairs_per_host_per_hour: int = 20
-    repairs_per_incident: int = 3
+    repairs_per_incident: int = 12
     repairs_at_once: int = 2
     masking_repairs: int = 4
     masking_within_s: float = 86_400.0

@@ -119,6 +119,9 @@ def _hung(view: _View) -> str:
         return "active, its processes are stopped and its probe is not answered"
     if _silent(view) and view.now("unit_active_s") >= SLOT_AGES_S[SUSTAINED_SLOTS - 1]:
         return "active, and its probe has failed for 4 s"
+    probed = not (math.isnan(view.now("probe_ok_ratio")) and math.isnan(view.now("probe_latency_s")))
+    if not probed and view.sustained("unit_main_stopped_ratio", 1.0):
+        return "active, nobody probes it, and all of its processes have been stopped for 4 s"
     return ""
 
 
@@ -269,9 +272,9 @@ _RULES: Final[dict[EntityKind, tuple[tuple[Failure, Callable[[_View], str]], ...
         (Failure.SERVICE_LOAD_ERROR, _load_error),
         (Failure.SERVICE_START_LIMIT, _start_limit),
         (Failure.SERVICE_CRASH_LOOP, _crash_loop),
+        (Failure.SERVICE_SQUEEZED, _squeezed),  # before what it leads to: a service without processor time does not answer
         (Failure.SERVICE_HUNG, _hung),
         (Failure.SERVICE_SLOW, _slow),
-        (Failure.SERVICE_SQUEEZED, _squeezed),
         (Failure.SERVICE_DOWN, _down),
     ),
     EntityKind.MOUNT: (

@@ -152,7 +152,7 @@ def test_nobody_is_called_about_announced_work():
 
 def test_after_as_many_repairs_as_allowed_a_person_is_called():
     """decision.repairs_per_incident is a bound of its own."""
-    choice = decide(tried=("x", "y", "z"))
+    choice = decide(tried=tuple("abcdefghijkl"))
     assert (choice.action, choice.reason) == (Action.ESCALATE, Reason.LADDER_EXHAUSTED)
 
 

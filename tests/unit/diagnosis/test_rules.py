@@ -24,6 +24,7 @@ RUNNING = {
     "probe_latency_s": 0.01,
     "unit_active_s": 60,
 }
+UNPROBED = {"probe_ok_ratio": math.nan, "probe_latency_s": math.nan}
 PROCESS = {"process_of_service_ratio": 0, "process_memory_ratio": 0.01, "process_cpu_user_cores": 0.1}
 UNIT, MOUNT, PID = Entity.parse("unit:a.service"), Entity.parse("mount:/data"), Entity.parse("process:77:1234")
 RESOLVER, CLOCK = Entity.parse("resolver:system"), Entity.parse("clock:system")
@@ -57,6 +58,7 @@ def failures(*arguments, **keywords):
         (RESOLVER, 5, {"resolver_overridden_ratio": 1, "probe_ok_ratio": 1}, {}, Failure.DNS_BROKEN),
         (UNIT, 0, RUNNING | {"unit_main_stopped_ratio": 1, "probe_ok_ratio": 0}, {}, Failure.SERVICE_HUNG),
         (UNIT, 5, RUNNING | {"probe_ok_ratio": 0}, {}, Failure.SERVICE_HUNG),
+        (UNIT, 5, RUNNING | UNPROBED | {"unit_main_stopped_ratio": 1}, {}, Failure.SERVICE_HUNG),
         (
             UNIT,
             0,
@@ -143,6 +145,7 @@ CALM = {f"pressure_{what}_ratio": 0.05 for what in ("cpu", "memory", "io")}
         (MOUNT, 0, {}, {}, Failure.MOUNT_MISSING),
         (MOUNT, 0, {"mount_stuck_s": 6, "mount_read_only_ratio": 0}, {}, Failure.MOUNT_STUCK),
         (UNIT, 5, RUNNING | {"unit_limits_changed_ratio": 1}, {}, Failure.SERVICE_SQUEEZED),
+        (UNIT, 5, RUNNING | {"unit_limits_changed_ratio": 1, "probe_ok_ratio": 0}, {}, Failure.SERVICE_SQUEEZED),
         (UNIT, 5, RUNNING | {"unit_priority_changed_ratio": 0.25}, {}, Failure.SERVICE_SQUEEZED),
         (MOUNT, 5, MOUNTED | {"mount_access_changed_ratio": 1}, {}, Failure.MOUNT_ACCESS_LOST),
         (NIC, 2, {"nic_down_ratio": 1, "nic_routes_missing_ratio": 1}, {}, Failure.NIC_DOWN),
@@ -176,6 +179,8 @@ def test_a_rule_names_what_no_model_knows(entity, seconds, signals, host, expect
         (MOUNT, 0, MOUNTED | {"mount_stuck_s": 3}, {}),
         (MOUNT, 0, {"mount_read_only_ratio": 0, "mount_stuck_s": 2}, {}),
         (UNIT, 3, RUNNING | {"unit_limits_changed_ratio": 1}, {}),
+        (UNIT, 3, RUNNING | UNPROBED | {"unit_main_stopped_ratio": 1}, {}),
+        (UNIT, 9, RUNNING | UNPROBED | {"unit_main_stopped_ratio": 0.5}, {}),
         (UNIT, 9, RUNNING | {"unit_limits_changed_ratio": math.nan, "unit_priority_changed_ratio": 0}, {}),
         (MOUNT, 3, MOUNTED | {"mount_access_changed_ratio": 1}, {}),
         (RESOLVER, 3, {"resolver_overridden_ratio": 1, "probe_ok_ratio": 1}, {}),

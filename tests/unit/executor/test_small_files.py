@@ -50,8 +50,8 @@ def small(monkeypatch):
         count = sum(len(names) for _folder, _below, names in os.walk(mount))
         return 1.0 if count <= module.enough else (1000 - count) / 10_000
 
-    for measure in ("free_ratio", "free_inodes_ratio"):
-        monkeypatch.setattr(module, measure, free)
+    monkeypatch.setattr(module, "free_inodes_ratio", free)
+    monkeypatch.setattr(module, "free_ratio", lambda mount: 0.9 + free(mount) / 10)  # of space there is enough all the time
     monkeypatch.setattr(module, "MAKER_WITHIN_S", 0.1)
     return module
 
