@@ -255,7 +255,7 @@ def give_back(params, dry_run):
         return 0, ["nothing was archived"]
     check_trusted(note)
     with open(note) as stream:
-        space, inodes = json.load(stream)
+        space, inodes = (min(each, params["free_ratio"]) for each in json.load(stream))  # where there was enough, enough is fine
     mount = params["mount"].rstrip("/") or "/"
 
     def has_room():
