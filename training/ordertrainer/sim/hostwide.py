@@ -90,7 +90,8 @@ def add(world: Compiled, lane: Lane, strain: Strain) -> None:
     """Add what contracts say of the host while something is there."""
     numbers = world.host.numbers[lane.fault]
     level = numbers[:, 0] + numbers[:, 1] * lane.x
-    risen = 1.0 - torch.exp(-(lane.age_s[..., None] + 1.0) / _rises_s(lane.age_s.device))
+    slowly, quickly = (1.0 - torch.exp(-(lane.age_s + 1.0) / rises_s) for rises_s in (LOAD_RISES_S, RISES_S))
+    risen = torch.where(_is_load(lane.age_s.device), slowly[..., None], quickly[..., None])
     shows = world.host.moved[lane.fault][:, None] & lane.live[..., None]
     strain.more = strain.more + torch.where(shows, level[:, None] * risen, 0.0)
 
@@ -134,5 +135,5 @@ def _is_ratio(device: torch.device) -> Tensor:
 
 
 @cache
-def _rises_s(device: torch.device) -> Tensor:
-    return torch.tensor([LOAD_RISES_S if "load" in signal.name else RISES_S for signal in HOST_SIGNALS], device=device)
+def _is_load(device: torch.device) -> Tensor:
+    return torch.tensor(["load" in signal.name for signal in HOST_SIGNALS], device=device)
