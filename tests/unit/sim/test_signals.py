@@ -1,15 +1,15 @@
 """Windows of simulated hosts: what orderd's own rules make of them, and that they hang together."""
 
-from dataclasses import replace
-
 import pytest
 import torch
 
 from orderd.diagnosis import by_rules
 from orderd.domain.faults import Failure
 from orderd.domain.signals import ENTITY_INDEX, ENTITY_SIGNALS, HOST_INDEX, SLOT_AGES_S
-from ordertrainer.sim import Simulator, observe
+from ordertrainer.sim import Simulator, begin, candidates, observe, step
 from ordertrainer.sim.catalogue import FAILURE_CLASSES
+from ordertrainer.sim.policies import expert
+from ordertrainer.sim.truth import truth
 from ordertrainer.sim.windows import window_of
 
 NAMED = [failure for failure in Failure if failure not in {Failure.OK, Failure.UNKNOWN}]
@@ -264,6 +264,24 @@ def test_hosts_differ(world):
     assert len(set(host.tolist())) == 16
 
 
+def test_everything_lives_on_the_device_of_the_state(world):
+    """No tensor is made on the CPU on the way: what mixes devices fails on the device without data, as it would on a GPU."""
+    sim = Simulator(world, hosts=4, seed=0)
+    there, state = world.to("meta"), sim.state.to("meta")
+    actions = torch.zeros(4, dtype=torch.int64, device="meta")
+    state, outcome = step(there, state, actions)
+    seen = observe(there, state)
+    may = candidates.usable(there, state, seen)
+    made = (
+        outcome.sick,
+        begin(there, state.levels).scene.base,
+        candidates.outcomes(there, state),
+        truth(there, state, seen).failure,
+        expert(there, state, may),
+    )
+    assert all(tensor.device.type == "meta" for tensor in made)
+
+
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 def test_a_gpu_takes_the_same_path(world):
     """The same levels give the same lives and, but for rounding, the same windows."""
@@ -277,4 +295,3 @@ def test_a_gpu_takes_the_same_path(world):
         assert torch.equal(one.sick, other.sick.cpu())
         assert torch.equal(one.harmful, other.harmful.cpu())
     assert torch.allclose(cpu.observe().rows.nan_to_num(-9), gpu.observe().rows.cpu().nan_to_num(-9), atol=1e-4)
-    assert replace(cpu.state.levels)
