@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from orderd.sampling.disk import own_devices
 from ordertrainer.ground import DisposableHost, missing_packages, residue
 
 pytestmark = [
@@ -125,6 +126,44 @@ def test_two_clones_see_their_own_cpu_and_memory(clone):
             clone.exec(["systemctl", "stop", "hog"])
         assert used[0] >= 300
         assert used[1] < 150
+        name, index = other.name, other.index
+    assert residue(name, index) == []
+
+
+WRITES = """
+import os
+file, block = os.open("/srv/data/written", os.O_CREAT | os.O_WRONLY), os.urandom(1 << 20)
+while True:
+    os.pwrite(file, block, 0)
+    os.fsync(file)
+"""
+MIB = 1 << 20
+
+
+def io_of(host):
+    """Return for how many microseconds anything waited for a disk, and what was written to the disks that are the host's own."""
+    stalled = host.exec(["cat", "/proc/pressure/io"]).stdout.split("total=")[1].split()[0]
+    lines = [line.split() for line in host.exec(["cat", "/proc/diskstats"]).stdout.splitlines()]
+    own = own_devices(host.proc_root)
+    return int(stalled), sum(int(line[9]) * 512 for line in lines if line[2] in own)
+
+
+def test_two_clones_see_their_own_disks(clone):
+    """Whoever writes and waits in one clone is seen there, and not in another one beside it that does nothing."""
+    with DisposableHost.up() as other:
+        before = [(host, io_of(host)) for host in (clone, other)]
+        clone.exec(["systemd-run", "--quiet", "--unit=writer", "python3", "-c", WRITES], check=True)
+
+        def grown():
+            return [[now - was for now, was in zip(io_of(host), at, strict=True)] for host, at in before]
+
+        try:
+            assert within(30, lambda: grown()[0][0] >= 1e6 and grown()[0][1] >= 64 * MIB), "the writer is not seen where it is"
+            (_, _), (stalled_us, written) = grown()
+        finally:
+            clone.exec(["bash", "-c", "systemctl stop writer; rm /srv/data/written"])
+        assert stalled_us < 1e5
+        assert written < 8 * MIB
         name, index = other.name, other.index
     assert residue(name, index) == []
 

@@ -14,10 +14,10 @@ from pathlib import Path
 from orderd.domain.clock import Instant
 from orderd.domain.faults import EntityKind
 from orderd.sampling.collector import NAN, RATES_MIN_S, Rate, Reading
+from orderd.sampling.container import is_container
 
 _RESOURCES = ("cpu", "memory", "io")
 _SOME_TOTAL = re.compile(rb"^some .*\btotal=(\d+)", re.MULTILINE)
-_CONTAINER_MARKS = ("run/systemd/container", "run/.containerenv", ".dockerenv")
 _CGROUP_ROOTS = ("sys/fs/cgroup", "sys/fs/cgroup/unified")
 
 
@@ -36,7 +36,7 @@ def stalled_us(text: bytes) -> int:
 
 def pressure_file(resource: str, root: Path = Path("/")) -> Path | None:
     """Return the file that holds this host's own pressure, None when there is none."""
-    if any((root / mark).exists() for mark in _CONTAINER_MARKS):
+    if is_container(root):
         candidates = [root / base / f"{resource}.pressure" for base in _CGROUP_ROOTS]
     else:
         candidates = [root / "proc/pressure" / resource]
