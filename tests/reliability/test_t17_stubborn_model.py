@@ -59,14 +59,15 @@ class Run:
 class StubbornHost(Scene):
     """A host with sshd, whose model is stubborn, and whose luck comes from a seed."""
 
-    def __init__(self, playbook, *, helps, seed, masking=100):
+    def __init__(self, playbook, *, helps, seed, masking=100, well=RUNNING):
+        self.well = well
         self.failure, self.broken = SAYS[playbook]
         self.random = random.Random(f"{playbook} {helps} {seed}")
         self.helps = helps
         self.starts = []
         decision = {"mode": "auto", "masking": {"repairs": masking}}
         super().__init__(REPAIRS, msgspec.convert({"decision": decision}, Config))
-        self.host.state = {SSHD: dict(RUNNING)}
+        self.host.state = {SSHD: dict(well)}
         self.executor.before_run = self.begun
         self.executor.cures = {playbook: self.cure}
 
@@ -76,7 +77,7 @@ class StubbornHost(Scene):
 
     def cure(self):
         if self.helps:
-            self.host.state[SSHD] = dict(RUNNING)
+            self.host.state[SSHD] = dict(self.well)
 
     async def live(self, hours, *, breaks):
         """Live through hours in seconds, each with its luck."""
@@ -85,7 +86,7 @@ class StubbornHost(Scene):
             silent = second % 300 < 5
             self.model.scores = always(Failure.OK if silent else self.failure)
             if silent:
-                self.host.state[SSHD] = dict(RUNNING)
+                self.host.state[SSHD] = dict(self.well)
             elif breaks and self.random.random() < 0.05:
                 self.host.state[SSHD] = dict(self.broken)
             if self.random.random() < 1 / 900:
@@ -117,10 +118,20 @@ class StubbornHost(Scene):
 
 @pytest.mark.parametrize("playbook", SAYS)
 async def test_a_healthy_sshd_is_never_restarted(playbook, measured, size):
-    """However sure the model is, what the repair needs to find is not there: a person is asked instead."""
+    """However sure the model is, what it says cannot be: nothing is touched, and nobody is called."""
     hours = size(2, 24)
     run = await StubbornHost(playbook, helps=True, seed=0).live(hours, breaks=False)
     measured(figure=f"healthy: {len(run.starts)} repairs in {hours} h, {len(run.escalated)} calls", limit=LIMIT, runs=1)
+    assert run.starts == []
+    assert run.escalated == []
+
+
+async def test_an_sshd_that_might_hang_is_not_restarted_on_a_models_word(measured, size):
+    """Its answers are slow enough for the model to be right; what the repair needs to find is not there: a person is asked."""
+    hours = size(2, 24)
+    slow = RUNNING | {"probe_latency_s": 0.15}
+    run = await StubbornHost("service_kill_and_restart", helps=True, seed=0, well=slow).live(hours, breaks=False)
+    measured(figure=f"slow: {len(run.starts)} repairs in {hours} h, {len(run.escalated)} calls", limit=LIMIT, runs=1)
     assert run.starts == []
     assert set(run.escalated) == {Reason.NO_CANDIDATE}
 

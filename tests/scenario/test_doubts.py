@@ -62,6 +62,7 @@ async def test_the_worst_entity_that_changes_every_second_is_one_incident(scene)
 async def test_a_diagnosis_too_unsure_to_act_on_calls_a_person(scene):
     """Below confidence_min for decision.unknown_s, and the rules see nothing: low_confidence, no repair."""
     scene.model.scores = says(REDIS, Failure.SERVICE_HUNG, 0.7, wrong=0.9)
+    scene.host.state[REDIS] = RUNNING | {"probe_latency_s": 0.15}
     await scene.ticks(40, step_s=1.0)
     assert scene.playbooks == []
     assert scene.reasons == ["low_confidence"]

@@ -160,8 +160,17 @@ async def test_an_unsure_model_leaves_the_decision_to_the_rules(scene):
 
 
 async def test_a_model_that_calls_a_healthy_service_down_never_restarts_it(scene):
-    """Preconditions are facts: a wrong model finds no usable repair, waits, and asks a person once."""
+    """What cannot be is not even told: the unit is active."""
     scene.model.scores = scores(REDIS, Failure.SERVICE_DOWN, 1.0)
+    await scene.ticks(40, step_s=1.0)
+    assert scene.playbooks == []
+    assert scene.decisions == []
+
+
+async def test_a_model_that_calls_a_slow_service_hung_never_restarts_it(scene):
+    """Preconditions are facts: a wrong model finds no usable repair, waits, and asks a person once."""
+    scene.model.scores = scores(REDIS, Failure.SERVICE_HUNG, 1.0)
+    scene.host.state[REDIS] = RUNNING | {"probe_latency_s": 0.15}
     await scene.ticks(40, step_s=1.0)
     assert scene.playbooks == []
     assert [(d.action, d.reason) for d in scene.decisions] == [

@@ -34,10 +34,10 @@ def loaded(scene, scores=reads_one_signal):
     scene.model.info = ModelInfo(loaded=True, version="7.1", provider="CPUExecutionProvider")
 
 
-async def hung(scene):
+async def hung(scene, **signals):
     loaded(scene)
     scene.executor.cures["service_kill_and_restart"] = lambda: scene.host.state.__setitem__(NGINX, dict(RUNNING))
-    scene.host.state[NGINX] = dict(HUNG)
+    scene.host.state[NGINX] = HUNG | signals
     await scene.ticks(12)
     return scene.decisions[0].decision_id
 
@@ -58,21 +58,21 @@ async def test_every_kind_of_decision_comes_out_the_same_when_nothing_changed(sc
 
 
 async def test_another_model_decides_otherwise_and_the_difference_is_told(scene):
-    """A model that sees a unit down leaves it to another playbook, whose precondition does not hold."""
-    decision_id = await hung(scene)
+    """A model that sees a crash loop leaves it to another playbook, whose precondition does not hold."""
+    decision_id = await hung(scene, unit_restarts_per_s=0.1)
 
     def another(window):
         rows = []
         for entity in window.entities:
             row = [0.0] * len(FAILURES)
-            row[FAILURES.index(Failure.SERVICE_DOWN)] = 0.99 if entity == NGINX else 0.0
+            row[FAILURES.index(Failure.SERVICE_CRASH_LOOP)] = 0.99 if entity == NGINX else 0.0
             row[0] = 1 - sum(row)
             rows.append(tuple(row))
         return Scores(failures=tuple(rows), wrong=1.0)
 
     loaded(scene, another)
     told = {d.field: (d.recorded, d.replayed) for d in (await scene.view.replay(decision_id)).differences}
-    assert told["diagnosis.failure"] == ("service_hung", "service_down")
+    assert told["diagnosis.failure"] == ("service_hung", "service_crash_loop")
     assert told["action"][0] == "repair"
     assert told["action"][1] != "repair"
 

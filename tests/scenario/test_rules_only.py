@@ -17,7 +17,7 @@ MOUNTED = {
     "mount_read_only_ratio": 0.0,
     "mount_stuck_s": 0.0,
 }
-READ_ONLY = MOUNTED | {"mount_read_only_ratio": 1.0}
+READ_ONLY = MOUNTED | {"mount_read_only_ratio": 1.0, "mount_used_ratio": 0.6}
 REPAIR = "mount_remount_read_write"
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from orderd.diagnosis.merge import Opinion
+from orderd.diagnosis.model import imagined
 from orderd.domain.clock import Instant
 from orderd.domain.faults import Entity, Failure
 from orderd.domain.signals import SLOT_AGES_S
@@ -94,7 +95,8 @@ class Abstention:
         )
 
     def _unknown(self, window: Window, scores: Scores) -> tuple[Doubt, ...]:
-        if scores.wrong < self._unknown_min or not window.entities or not self._settled(window.at):
+        unsure = scores.wrong < self._unknown_min or imagined(window, scores)
+        if unsure or not window.entities or not self._settled(window.at):
             self._wrong_since, self._subject = None, None
             return ()
         self._wrong_since = self._wrong_since or window.at

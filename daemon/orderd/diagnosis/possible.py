@@ -1,0 +1,50 @@
+"""Whether what a model names could be at all: the least that a failure shows in the entity's own signals. Pure.
+
+A model sees whatever it was taught to see, and takes a coincidence of its drills for a symptom: the first one called every mount
+with more than one inode in a hundred full. So each class has a condition without which nobody could call it by that name, far
+below what the rules ask for, and a diagnosis that fails it is not taken. It is no rule: it never names anything.
+"""
+
+from collections.abc import Callable
+from typing import Final
+
+from orderd.domain.faults import Failure
+from orderd.domain.signals import ENTITY_INDEX
+from orderd.domain.window import Window
+
+_FULL_RATIO: Final = 0.5
+"""A mount may be called full before it is, while it fills; not one that is half empty."""
+_BUSY_CORES: Final = 0.3
+_HELD_RATIO: Final = 0.01
+_SLOW_S: Final = 0.1
+_STEPPED_S: Final = 0.5
+
+_Now = Callable[[str], float]
+
+_LEAST: Final[dict[Failure, Callable[[_Now], bool]]] = {
+    Failure.SERVICE_DOWN: lambda now: now("unit_active_ratio") < 1,
+    Failure.SERVICE_MASKED: lambda now: now("unit_masked_ratio") > 0,
+    Failure.SERVICE_HUNG: lambda now: (
+        now("unit_main_stopped_ratio") > 0 or now("probe_ok_ratio") < 1 or now("probe_latency_s") >= _SLOW_S
+    ),
+    Failure.SERVICE_CRASH_LOOP: lambda now: (
+        now("unit_restarts_per_s") > 0 or now("unit_active_ratio") < 1 or now("unit_dropins_changed_ratio") > 0
+    ),
+    Failure.DISK_FULL: lambda now: now("mount_used_ratio") >= _FULL_RATIO,
+    Failure.CPU_RUNAWAY: lambda now: now("process_cpu_user_cores") + now("process_cpu_system_cores") >= _BUSY_CORES,
+    Failure.MEMORY_LEAK: lambda now: now("process_memory_ratio") >= _HELD_RATIO or now("process_memory_growth_ratio_per_s") > 0,
+    Failure.DNS_BROKEN: lambda now: now("probe_ok_ratio") < 1 or now("probe_latency_s") >= _SLOW_S,
+    Failure.CLOCK_STEPPED: lambda now: abs(now("clock_step_s")) >= _STEPPED_S,
+}
+"""The classes that a model tells apart; what is missing shows nothing."""
+
+
+def possible(failure: Failure, window: Window, index: int) -> bool:
+    """Tell whether an entity shows the least that a failure shows.
+
+    Args:
+        failure: one that a model tells apart.
+        window: the newest one.
+        index: the entity's place in it.
+    """
+    return _LEAST[failure](lambda signal: window.now(index, ENTITY_INDEX[signal]))

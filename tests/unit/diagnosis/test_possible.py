@@ -1,0 +1,93 @@
+"""What a model names must be possible: it is not taken on trust, and neither is its feeling that something is wrong."""
+
+import math
+from pathlib import Path
+
+import pytest
+
+from orderd.diagnosis import Abstention, by_model
+from orderd.diagnosis.model import imagined
+from orderd.diagnosis.possible import possible
+from orderd.domain.clock import Instant
+from orderd.domain.faults import FAILURES, KIND_OF, Entity, EntityKind, Failure
+from orderd.domain.signals import HOST_SIGNALS
+from orderd.domain.values import EntityRow, Sample, Scores, entity_values
+from orderd.domain.window import History
+from orderd.inference.manifest import read_package
+
+SHIPPED = Path(__file__).parents[3] / "models" / "order" / "0.1.0"
+KEYS = {
+    EntityKind.UNIT: "unit:a.service",
+    EntityKind.MOUNT: "mount:/",
+    EntityKind.PROCESS: "process:7:7",
+    EntityKind.RESOLVER: "resolver:system",
+    EntityKind.CLOCK: "clock:system",
+}
+LEAST = {
+    Failure.SERVICE_DOWN: {"unit_active_ratio": 0},
+    Failure.SERVICE_MASKED: {"unit_masked_ratio": 1},
+    Failure.SERVICE_HUNG: {"unit_active_ratio": 1, "probe_ok_ratio": 0},
+    Failure.SERVICE_CRASH_LOOP: {"unit_active_ratio": 1, "unit_restarts_per_s": 0.1},
+    Failure.DISK_FULL: {"mount_used_ratio": 0.8},
+    Failure.CPU_RUNAWAY: {"process_cpu_user_cores": 0.5, "process_cpu_system_cores": 0},
+    Failure.MEMORY_LEAK: {"process_memory_ratio": 0.1},
+    Failure.DNS_BROKEN: {"probe_ok_ratio": 0},
+    Failure.CLOCK_STEPPED: {"clock_step_s": -3},
+}
+HEALTHY = {
+    EntityKind.UNIT: {"unit_active_ratio": 1, "unit_masked_ratio": 0, "probe_ok_ratio": 1, "probe_latency_s": 0.001},
+    EntityKind.MOUNT: {"mount_used_ratio": 0.3, "mount_inodes_used_ratio": 0.06, "mount_fill_ratio_per_s": 0},
+    EntityKind.PROCESS: {"process_cpu_user_cores": 0.1, "process_cpu_system_cores": 0.1, "process_memory_ratio": 0.001},
+    EntityKind.RESOLVER: {"probe_ok_ratio": 1, "probe_latency_s": 0.001},
+    EntityKind.CLOCK: {"clock_step_s": 0.1},
+}
+
+
+def window(entity, seconds=0, **signals):
+    """Return the last window of one entity that looks the same for some seconds."""
+    history = History()
+    for second in range(seconds + 1):
+        at = Instant(mono_ns=second * 10**9, utc_ns=0)
+        rows = (EntityRow(entity=Entity.parse(entity), values=entity_values(**signals)),)
+        last = history.add(Sample(at=at, cause="timer", host=(math.nan,) * len(HOST_SIGNALS), entities=rows))
+    return last
+
+
+def sure(failure, wrong=0.99):
+    """Return the scores of a model that is certain."""
+    return Scores(failures=(tuple(1.0 if each is failure else 0.0 for each in FAILURES),), wrong=wrong)
+
+
+@pytest.mark.parametrize("failure", FAILURES[1:])
+def test_what_shows_the_least_is_taken_and_what_is_well_or_unmeasured_is_not(failure):
+    """For every class that a model tells apart."""
+    kind = KIND_OF[failure]
+    for signals, taken in ((HEALTHY[kind] | LEAST[failure], True), (HEALTHY[kind], False), ({}, False)):
+        seen = window(KEYS[kind], **signals)
+        assert possible(failure, seen, 0) is taken
+        assert bool(by_model(seen, sure(failure))) is taken
+        assert imagined(seen, sure(failure)) is not taken
+
+
+def test_a_model_that_imagines_things_calls_nobody():
+    """Its P(anything wrong) follows from what it imagines; when it names nothing, the same P is believed."""
+    abstention = Abstention(unknown_min=0.95, unknown_s=20)
+    seen = [window(KEYS[EntityKind.MOUNT], second, **HEALTHY[EntityKind.MOUNT]) for second in (0, 100, 200)]
+    assert [abstention.watch(each, sure(Failure.DISK_FULL), (), ()) for each in seen] == [(), (), ()]
+    said = [abstention.watch(each, sure(Failure.OK), (), ()) for each in seen]
+    assert said[0] == ()
+    assert len(said[2]) == 1
+
+
+def test_a_mount_with_many_inodes_is_not_called_full_by_the_shipped_model():
+    """It learned on volumes with few: it still says so, and nobody listens."""
+    from orderd.inference.session import Model
+
+    model = Model(read_package(SHIPPED), provider="cpu")
+    mount = HEALTHY[EntityKind.MOUNT] | {"mount_read_only_ratio": 0, "mount_stuck_s": 0}
+    for used, taken in ((0.3, False), (0.97, True)):
+        seen = window("mount:/", 70, **mount | {"mount_used_ratio": used})
+        answer = model.classify(seen.kinds.tobytes(), seen.host.tobytes(), seen.rows.tobytes())
+        scores = Scores(failures=tuple(tuple(row) for row in answer.failure.tolist()), wrong=answer.wrong)
+        assert scores.failures[0][FAILURES.index(Failure.DISK_FULL)] > 0.5
+        assert bool(by_model(seen, scores)) is taken
