@@ -23,8 +23,10 @@ os.fsync(file)
 
 def available() -> int:
     """Return how much memory can still be had."""
-    lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
-    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:"))
+    words = (line.split() for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines())
+    kib = {name: int(number) for name, number, *_ in words}
+    # A container's MemAvailable counts what lies in its tmpfs as room, too; what is free and the pages of files are all there is.
+    return min(kib["MemAvailable:"], kib["MemFree:"] + kib["Active(file):"] + kib["Inactive(file):"]) * 1024
 
 
 held = []
