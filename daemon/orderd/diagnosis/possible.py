@@ -1,25 +1,47 @@
 """Whether what a model names could be at all: the least that a failure shows in the entity's own signals. Pure.
 
 A model sees whatever it was taught to see, and takes a coincidence of its drills for a symptom: the first one called every mount
-with more than one inode in a hundred full. So each class has a condition without which nobody could call it by that name, far
-below what the rules ask for, and a diagnosis that fails it is not taken. It is no rule: it never names anything.
+with more than one inode in a hundred full. So each class has a condition without which nobody could call it by that name, below
+what the rules ask for, and a diagnosis that fails it is not taken. It is no rule: it never names anything.
+
+Where a repair cannot be taken back, because a process is stopped, the condition is the rules' own without its four seconds: a
+model may be earlier there, not laxer.
 """
 
 from collections.abc import Callable
 from typing import Final
 
+from orderd.diagnosis.rules import (
+    BUSY_HOST_RATIO,
+    LEAK_MEMORY_RATIO,
+    LEAK_RATIO_PER_S,
+    RUNAWAY_CORES,
+    STARVING_CORES,
+    STARVING_RATIO,
+)
 from orderd.domain.faults import Failure
-from orderd.domain.signals import ENTITY_INDEX
+from orderd.domain.signals import ENTITY_INDEX, HOST_INDEX
 from orderd.domain.window import Window
 
 _FULL_RATIO: Final = 0.5
 """A mount may be called full before it is, while it fills; not one that is half empty."""
-_BUSY_CORES: Final = 0.3
-_HELD_RATIO: Final = 0.01
 _SLOW_S: Final = 0.1
 _STEPPED_S: Final = 0.5
 
 _Now = Callable[[str], float]
+"""Returns the newest value of a signal of the entity, or of the host."""
+
+
+def _runaway(now: _Now) -> bool:
+    cores = now("process_cpu_user_cores") + now("process_cpu_system_cores")
+    busy = now("cpu_user_ratio") + now("cpu_system_ratio") >= BUSY_HOST_RATIO
+    starving = now("pressure_cpu_ratio") >= STARVING_RATIO
+    return (busy and cores >= RUNAWAY_CORES) or (starving and cores >= STARVING_CORES)
+
+
+def _leak(now: _Now) -> bool:
+    return now("process_memory_ratio") >= LEAK_MEMORY_RATIO and now("process_memory_growth_ratio_per_s") >= LEAK_RATIO_PER_S
+
 
 _LEAST: Final[dict[Failure, Callable[[_Now], bool]]] = {
     Failure.SERVICE_DOWN: lambda now: now("unit_active_ratio") < 1,
@@ -31,8 +53,8 @@ _LEAST: Final[dict[Failure, Callable[[_Now], bool]]] = {
         now("unit_restarts_per_s") > 0 or now("unit_active_ratio") < 1 or now("unit_dropins_changed_ratio") > 0
     ),
     Failure.DISK_FULL: lambda now: now("mount_used_ratio") >= _FULL_RATIO,
-    Failure.CPU_RUNAWAY: lambda now: now("process_cpu_user_cores") + now("process_cpu_system_cores") >= _BUSY_CORES,
-    Failure.MEMORY_LEAK: lambda now: now("process_memory_ratio") >= _HELD_RATIO or now("process_memory_growth_ratio_per_s") > 0,
+    Failure.CPU_RUNAWAY: _runaway,
+    Failure.MEMORY_LEAK: _leak,
     Failure.DNS_BROKEN: lambda now: now("probe_ok_ratio") < 1 or now("probe_latency_s") >= _SLOW_S,
     Failure.CLOCK_STEPPED: lambda now: abs(now("clock_step_s")) >= _STEPPED_S,
 }
@@ -47,4 +69,8 @@ def possible(failure: Failure, window: Window, index: int) -> bool:
         window: the newest one.
         index: the entity's place in it.
     """
-    return _LEAST[failure](lambda signal: window.now(index, ENTITY_INDEX[signal]))
+
+    def now(signal: str) -> float:
+        return window.host[HOST_INDEX[signal]] if signal in HOST_INDEX else window.now(index, ENTITY_INDEX[signal])
+
+    return _LEAST[failure](now)

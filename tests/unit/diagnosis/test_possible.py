@@ -29,8 +29,8 @@ LEAST = {
     Failure.SERVICE_HUNG: {"unit_active_ratio": 1, "probe_ok_ratio": 0},
     Failure.SERVICE_CRASH_LOOP: {"unit_active_ratio": 1, "unit_restarts_per_s": 0.1},
     Failure.DISK_FULL: {"mount_used_ratio": 0.8},
-    Failure.CPU_RUNAWAY: {"process_cpu_user_cores": 0.5, "process_cpu_system_cores": 0},
-    Failure.MEMORY_LEAK: {"process_memory_ratio": 0.1},
+    Failure.CPU_RUNAWAY: {"process_cpu_user_cores": 0.9, "process_cpu_system_cores": 0.3},
+    Failure.MEMORY_LEAK: {"process_memory_ratio": 0.1, "process_memory_growth_ratio_per_s": 0.01},
     Failure.DNS_BROKEN: {"probe_ok_ratio": 0},
     Failure.CLOCK_STEPPED: {"clock_step_s": -3},
 }
@@ -41,6 +41,8 @@ HEALTHY = {
     EntityKind.RESOLVER: {"probe_ok_ratio": 1, "probe_latency_s": 0.001},
     EntityKind.CLOCK: {"clock_step_s": 0.1},
 }
+HOST = {"cpu_user_ratio": 0.6, "cpu_system_ratio": 0.1, "pressure_cpu_ratio": 0.2}
+"""It has little to spare, which alone is no failure."""
 
 
 def window(entity, seconds=0, **signals):
@@ -49,7 +51,9 @@ def window(entity, seconds=0, **signals):
     for second in range(seconds + 1):
         at = Instant(mono_ns=second * 10**9, utc_ns=0)
         rows = (EntityRow(entity=Entity.parse(entity), values=entity_values(**signals)),)
-        last = history.add(Sample(at=at, cause="timer", host=(math.nan,) * len(HOST_SIGNALS), entities=rows))
+        last = history.add(
+            Sample(at=at, cause="timer", host=tuple(HOST.get(s.name, math.nan) for s in HOST_SIGNALS), entities=rows)
+        )
     return last
 
 
@@ -67,6 +71,20 @@ def test_what_shows_the_least_is_taken_and_what_is_well_or_unmeasured_is_not(fai
         assert possible(failure, seen, 0) is taken
         assert bool(by_model(seen, sure(failure))) is taken
         assert imagined(seen, sure(failure)) is not taken
+
+
+@pytest.mark.parametrize(
+    ("failure", "signals"),
+    [
+        (Failure.CPU_RUNAWAY, {"process_cpu_user_cores": 1.0, "process_cpu_system_cores": 0.02}),
+        (Failure.MEMORY_LEAK, {"process_memory_ratio": 0.06, "process_memory_growth_ratio_per_s": 0.02}),
+        (Failure.MEMORY_LEAK, {"process_memory_ratio": 0.2, "process_memory_growth_ratio_per_s": 0.0}),
+    ],
+)
+def test_no_process_is_stopped_on_a_models_word_alone(failure, signals):
+    """A batch job on one core and a cache that warms up are what the shipped model takes for failures."""
+    seen = window(KEYS[EntityKind.PROCESS], **HEALTHY[EntityKind.PROCESS] | signals)
+    assert by_model(seen, sure(failure)) == ()
 
 
 def test_a_model_that_imagines_things_calls_nobody():
