@@ -116,6 +116,16 @@ def test_repair_of_something_else_is_a_touched_healthy_thing():
     assert run.touched_healthy is True
 
 
+def test_repair_of_what_the_fault_broke_besides_its_target_counts():
+    """Names do not resolve because the name server hangs: whoever repairs the server has repaired it, and touched nothing else."""
+    server = "unit:dnsmasq.service"
+    waits = decision(entity="resolver:system", failure=Failure.DNS_BROKEN, action=Action.WAIT, state=IncidentState.RESOLVED, n=1)
+    run = judge(evidence(target="resolver:system", with_it=[server], decisions=[waits, decision(entity=server, n=2)]))
+    assert (run.outcome, run.touched_healthy, run.repair.target) == ("repaired", False, server)
+    run = judge(evidence(target="resolver:system", decisions=[waits, decision(entity=server, n=2)]))
+    assert (run.outcome, run.touched_healthy) == ("failed", True)
+
+
 def test_restarted_bystander_is_a_touched_healthy_thing():
     """A service that is another process than before counts, whoever restarted it."""
     assert judge(evidence(touched=["redis-server.service was restarted"])).touched_healthy is True

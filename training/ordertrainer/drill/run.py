@@ -274,6 +274,7 @@ def _concluded(bench: Bench, course: Course, touched: list[str], residue: list[s
         intensity=_intensity(course),
         decoy=course.contract.decoy,
         curable=bool(course.contract.cures),
+        with_it=sorted(f"{EntityKind.UNIT}:{unit}" for unit in _broken_units(course)),
         beside=course.beside,
         void=course.void,
         landed_ns=course.landed_ns,

@@ -31,6 +31,7 @@ class Evidence:
         intensity: how hard, None for faults that have no degrees.
         decoy: whether the right thing to do is nothing.
         curable: whether any repair is right; else the right end is a person.
+        with_it: what the fault breaks besides its target, ``kind:key``: a repair of that is one of this fault.
         beside: what else was broken at the same time, ``kind:key``; decisions about it are not this run's.
         void: why the run does not count, empty when nothing speaks against it.
         landed_ns: when the fault landed, as seen from outside orderd; None when nobody saw it.
@@ -46,6 +47,7 @@ class Evidence:
     intensity: Intensity | None
     decoy: bool
     curable: bool = True
+    with_it: Sequence[str] = ()
     beside: Sequence[str] = ()
     void: str = ""
     landed_ns: int | None = None
@@ -132,7 +134,7 @@ def _newest(decisions: Sequence[DecisionRecord]) -> list[DecisionRecord]:
 
 
 def _on_target(record: DecisionRecord, seen: Evidence) -> bool:
-    return str(record.decision.diagnosis.entity) == seen.target
+    return str(record.decision.diagnosis.entity) in (seen.target, *seen.with_it)
 
 
 def _is_expected(record: DecisionRecord, seen: Evidence) -> bool:
