@@ -117,7 +117,7 @@ def test_repair_of_something_else_is_a_touched_healthy_thing():
 
 
 def test_repair_of_what_the_fault_broke_besides_its_target_counts():
-    """Names do not resolve because the name server hangs: whoever repairs the server has repaired it, and touched nothing else."""
+    """Names do not resolve because the name server hangs: whoever repairs the server has repaired it and touched nothing else."""
     server = "unit:dnsmasq.service"
     waits = decision(entity="resolver:system", failure=Failure.DNS_BROKEN, action=Action.WAIT, state=IncidentState.RESOLVED, n=1)
     run = judge(evidence(target="resolver:system", with_it=[server], decisions=[waits, decision(entity=server, n=2)]))
