@@ -15,6 +15,7 @@ from orderd.decision.kept import Keep
 from orderd.decision.memory import Aftermath, GuardMemory, Situation
 from orderd.decision.policy import Case, Choice, choose, proposal, reconsider
 from orderd.decision.precedence import cause_of
+from orderd.decision.together import silent_together
 
 __all__ = [
     "CONSEQUENCES",
@@ -39,5 +40,6 @@ __all__ = [
     "proposal",
     "reconsider",
     "rule",
+    "silent_together",
     "under",
 ]

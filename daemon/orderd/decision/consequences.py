@@ -49,6 +49,8 @@ TRANSITION_S: Final = 600.0
 """systemd's own work on a unit is waited for this long; its default time-outs (90 s) are over by then, even when chained."""
 UNREACHABLE_S: Final = 300.0
 """With the trainer away and the local allowance used up, a person is called after this: nobody else will."""
+COMMON_CAUSE_S: Final = 30.0
+"""What makes several services silent at once is looked for and repaired within this time, or a person is called."""
 
 _REPAIR: Final = Consequence(action=Action.REPAIR)
 _WAIT: Final = Consequence(action=Action.WAIT)
@@ -78,6 +80,7 @@ CONSEQUENCES: Final[dict[Reason, Consequence]] = {
     Reason.TARGET_LOCKED: _WAIT,
     Reason.HOST_BUSY: _WAIT,
     Reason.CAUSE_FIRST: _WAIT,
+    Reason.COMMON_CAUSE: Consequence(action=Action.WAIT, patience_s=COMMON_CAUSE_S),
     Reason.IN_TRANSITION: Consequence(action=Action.WAIT, patience_s=TRANSITION_S),
     Reason.NOT_YET: _WAIT,
     # Rates and budgets.

@@ -159,6 +159,7 @@ class Facts:
         tried: names of the repairs this incident has tried, in order.
         others: diagnoses of the other incidents that are not in a terminal state.
         in_transition: systemd is starting or stopping the target at the moment.
+        silent_together: services that run and stopped answering at once, the target among them; 0 when they are few.
         permits: one per failure class of the target's kind and playbook that fits it.
         pause: in force, or None.
         hold: on the target, in force, or None.
@@ -182,6 +183,7 @@ class Facts:
     tried: tuple[str, ...] = ()
     others: tuple[Diagnosis, ...] = ()
     in_transition: bool = False
+    silent_together: int = 0
     permits: tuple[Permit, ...] = ()
     pause: Pause | None = None
     hold: Hold | None = None

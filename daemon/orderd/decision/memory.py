@@ -42,6 +42,7 @@ class Situation:
         tried: names of the repairs it has tried, in order.
         others: diagnoses of the other incidents that are not in a terminal state.
         in_transition: systemd is starting or stopping the target.
+        silent_together: services that run and stopped answering at once, the target among them; 0 when they are few.
         changes: planned changes seen now, on whatever entity; those in the way are picked out.
         lease: the fleet's word, None while it was not asked.
     """
@@ -52,6 +53,7 @@ class Situation:
     tried: tuple[str, ...] = ()
     others: tuple[Diagnosis, ...] = ()
     in_transition: bool = False
+    silent_together: int = 0
     changes: tuple[Change, ...] = ()
     lease: Lease | None = None
 
@@ -140,6 +142,7 @@ class GuardMemory:
             tried=situation.tried,
             others=tuple(_finite(d) for d in situation.others),
             in_transition=situation.in_transition,
+            silent_together=situation.silent_together,
             permits=tuple(self._with_score(p) for p in self._permits[target.kind]),
             pause=self._pause.in_force(now),
             hold=self._holds.of(target, now),

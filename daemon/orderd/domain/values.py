@@ -141,6 +141,7 @@ class Reason(StrEnum):
     TARGET_RATE = "target_rate"
     HOST_BUSY = "host_busy"
     CAUSE_FIRST = "cause_first"
+    COMMON_CAUSE = "common_cause"
     IN_TRANSITION = "in_transition"
     NOT_YET = "not_yet"
     NO_CANDIDATE = "no_candidate"

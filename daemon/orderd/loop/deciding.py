@@ -6,7 +6,7 @@ import logging
 from dataclasses import dataclass, replace
 from typing import Final
 
-from orderd.decision import Case, Choice, Facts, Situation, candidates, choose, encode_facts
+from orderd.decision import Case, Choice, Facts, Situation, candidates, choose, encode_facts, silent_together
 from orderd.diagnosis import Opinion
 from orderd.domain.clock import Instant
 from orderd.domain.faults import Failure
@@ -114,6 +114,7 @@ class Decider:
             tried=tuple(incident.tried),
             others=tuple(i.diagnosis for i in others if i.diagnosis.failure is not Failure.UNKNOWN),
             in_transition=row is not None and row.signal("unit_transition_ratio") >= 1,
+            silent_together=silent_together(incident.entity, seen.sample),
             changes=self._core.hands.current(),
         )
         return self._memory.facts(situation, now)

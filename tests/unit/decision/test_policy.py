@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from guards_desk import DISK, DOWN, OTHER, REPAIRS, UNIT, Host, at, config, facts, variant
-from orderd.decision.consequences import CONSEQUENCES, TRANSITION_S, UNREACHABLE_S, Ladder, action_for
+from orderd.decision.consequences import COMMON_CAUSE_S, CONSEQUENCES, TRANSITION_S, UNREACHABLE_S, Ladder, action_for
 from orderd.decision.facts import Facts, Limits, Past, Permit, decode, encode, permits_for, under
 from orderd.decision.policy import Case, choose, proposal, reconsider
 from orderd.domain.changes import Change, ChangeKind
@@ -45,7 +45,8 @@ def test_every_reason_has_one_consequence():
 
 
 _WAITS = (
-    "paused held window planned_change mode_observe mode_approve not_earned target_locked host_busy cause_first in_transition"
+    "paused held window planned_change mode_observe mode_approve not_earned target_locked host_busy cause_first "
+    "common_cause in_transition"
 )
 _PASSES = "not_yet cooldown fleet_budget fleet_unreachable journal_unavailable"
 
@@ -175,6 +176,19 @@ def test_consequences_wait_for_their_likely_cause():
     known = (Permit(failure=Failure.SERVICE_HUNG, repair="gentle", mode=Mode.APPROVE),)
     choice = decide(GENTLE, diagnosis=HUNG, others=(FULL,), permits=known)
     assert (choice.action, choice.reason, choice.asks) == (Action.WAIT, Reason.CAUSE_FIRST, False)
+
+
+def test_services_that_fall_silent_together_are_not_repaired_one_by_one():
+    """What they share is broken: it is waited for, then a person is called. One that is held is left to whoever holds it."""
+    known = (Permit(failure=Failure.SERVICE_HUNG, repair="gentle", mode=Mode.AUTO),)
+    assert decide(GENTLE, diagnosis=HUNG, permits=known).action is Action.REPAIR
+    choice = decide(GENTLE, diagnosis=HUNG, permits=known, silent_together=4, opened=at(100))
+    assert (choice.action, choice.reason) == (Action.WAIT, Reason.COMMON_CAUSE)
+    choice = decide(GENTLE, diagnosis=HUNG, permits=known, silent_together=4, opened=at(100 - COMMON_CAUSE_S))
+    assert (choice.action, choice.reason) == (Action.ESCALATE, Reason.COMMON_CAUSE)
+    assert decide(GENTLE, diagnosis=DOWN, silent_together=4).action is Action.REPAIR
+    hold = Hold(entity=UNIT, why="upgrade", by="alice", at=at(), until=at(130).mono_ns)
+    assert decide(GENTLE, diagnosis=HUNG, permits=known, silent_together=4, hold=hold).reason is Reason.HELD
 
 
 def test_people_come_before_causes():
