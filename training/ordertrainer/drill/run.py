@@ -232,12 +232,21 @@ def _over(bench: Bench, course: Course) -> bool:
         if not settled and since > DECOY_TIMEOUT_S and isinstance(course.symptom, StillThere):
             # What is fine may go on for as long as it likes: the services have to be good meanwhile.
             course.healthy_ns = course.symptom.before.healthy(bench.prober, course.landed_ns, HOLD_S)
+        elif not settled and since > DECOY_TIMEOUT_S and bench.stands(course.experiment):
+            course.healthy_ns = _well_beside(bench, course)
         return settled or since > DECOY_TIMEOUT_S
     heard = about([h.record for h in bench.heard(course.began_ns)], course.beside)
     if since > HEAL_TIMEOUT_S or (not heard and since > SILENCE_TIMEOUT_S):
         return True
     escalated = any(record.state == "escalated" for record in heard)
     return bool(heard) and not open_incidents(heard) and (course.healthy_ns is not None or escalated)
+
+
+def _well_beside(bench: Bench, course: Course) -> int | None:
+    """Return when all was good but what a decoy itself is: a service that was stopped on purpose is meant to be silent."""
+    others = [check for check in bench.checks if check not in course.symptom.checks]
+    held = bench.prober.all_held(others, bench.now_ns() - int((HOLD_S + 3 * POLL_S) * NS_PER_S), HOLD_S)
+    return bench.now_ns() if held else None
 
 
 def _revert(bench: Bench, course: Course) -> None:
