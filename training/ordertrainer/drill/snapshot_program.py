@@ -41,7 +41,7 @@ WRITTEN = (
     "/srv/data/worker/",
     "/var/lib/apt/",
     "/var/lib/dpkg/info/",
-    "/var/lib/lxcfs/",
+    "/var/lib/lxcfs",
     "/var/lib/misc/",
     "/var/lib/orderd/",
     "/var/lib/orderd-exec/",
