@@ -39,6 +39,9 @@ VERBS: Final = {
     "keygen": Verb(module="signing.cli", attribute="keygen", summary="Make the keys that sign models and playbooks."),
     "sign": Verb(module="signing.cli", attribute="sign_app", summary="Sign a model or the playbooks for the fleet's hosts."),
     "verify": Verb(module="signing.cli", attribute="verify_app", summary="Check a signed model or playbooks as a host would."),
+    "imitate": Verb(module="policy.cli", attribute="imitate", summary="Train a policy in the simulator on an expert."),
+    "exam": Verb(module="policy.cli", attribute="exam", summary="Let a policy keep simulated hosts in order, beside rules."),
+    "fit": Verb(module="policy.cli", attribute="fit", summary="Train and examine in one go, in a time that you have."),
     "evaluate": Verb(module="evaluation.cli", attribute="evaluate", summary="Score a model on drills it never saw."),
 }
 

@@ -1,0 +1,352 @@
+"""Stage 2: DAgger on the expert that knows every fault; one seeded, resumable loop. Imports torch; writes into one folder.
+
+    OUT/last.pt          the whole state after the newest iteration; training goes on from here
+    OUT/best.pt          the weights that did best on hosts that no iteration learned from
+    OUT/moments-NNN.pt   what iteration NNN kept of its roll-out
+    OUT/history.jsonl    one line an iteration
+
+An iteration: hosts live on under expert and learner, the expert says of each moment what would have been right, and the learner
+is fitted to all moments so far. What acts and is examined is the running mean of the weights, which needs no schedule, so that a
+training may be as long as somebody has time. Everything that an iteration draws follows from the seed and its number: a training
+that was killed and goes on ends where an unbroken one does, on a CPU to the bit.
+
+References:
+    Ross et al. 2011, A Reduction of Imitation Learning and Structured Prediction to No-Regret Online Learning.
+"""
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+import torch
+
+from ordertrainer.heldout import HeldOut
+from ordertrainer.imitation.checkpoint import CheckpointError, commit
+from ordertrainer.nets.policy import PolicyNet, PolicyShape
+from ordertrainer.policy.actor import Network
+from ordertrainer.policy.checkpoint import (
+    catalogue_digest,
+    copy_of,
+    read_moments,
+    read_policy,
+    save_moments,
+    save_policy,
+)
+from ordertrainer.policy.decisions import Decisions, concatenate, inputs
+from ordertrainer.policy.exam import play, scores
+from ordertrainer.policy.levels import Trained
+from ordertrainer.policy.objective import losses
+from ordertrainer.policy.playbooks import Playbooks
+from ordertrainer.policy.rollout import Rollout, Watch
+from ordertrainer.policy.seeds import seed_of
+from ordertrainer.policy.suites import TUNING, Suite, suites, training_mix
+from ordertrainer.sim import Simulator
+
+LAST: Final = "last.pt"
+BEST: Final = "best.pt"
+HISTORY: Final = "history.jsonl"
+PARTS: Final = ("watching hosts", "learning", "examining")
+"""Of an iteration."""
+_GRADIENT_NORM_MAX: Final = 1.0
+_WARM_STEPS: Final = 50
+_NORMALISER_MOMENTS: Final = 4000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """How to train; a folder belongs to one of these.
+
+    Attributes:
+        seed: of weights, hosts and draws.
+        rollout: how hosts are watched.
+        expert_decay: of the share of episodes in which the expert acts: ``decay ** iteration``.
+        moments_max: kept in memory at most; every iteration so far gives an equal share.
+        steps: an iteration.
+        batch: moments a step.
+        learning_rate: after the first steps; falls with the root of the iteration.
+        weight_decay: of AdamW.
+        mean_of: steps over which weights are averaged.
+        tune_hosts: of each suite that chooses between iterations.
+        patience: iterations without a better one before training ends.
+        shape: of the network.
+    """
+
+    seed: int = 0
+    rollout: Rollout = field(default_factory=Rollout)
+    expert_decay: float = 0.5
+    moments_max: int = 60_000
+    steps: int = 150
+    batch: int = 256
+    learning_rate: float = 2e-3
+    weight_decay: float = 0.02
+    mean_of: int = 100
+    tune_hosts: int = 128
+    patience: int = 10
+    shape: PolicyShape = field(default_factory=PolicyShape)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bounds:
+    """When to stop, whatever is still to be learned.
+
+    Attributes:
+        iterations: at most.
+        minutes: at most, those of an interrupted training included; no iteration is begun that would probably not be finished.
+    """
+
+    iterations: int = 1000
+    minutes: float = float("inf")
+
+
+class Watcher(Protocol):
+    """Who wants to know how far it is."""
+
+    def begin(self, bounds: Bounds, seconds: float) -> None:
+        """Hear how long a training has already run."""
+        ...
+
+    def part(self, what: str, iteration: int, share: float) -> None:
+        """Hear which share of a part of an iteration is done."""
+        ...
+
+    def line(self, said: dict[str, Any]) -> None:
+        """Hear how an iteration ended."""
+        ...
+
+
+@dataclass(slots=True, kw_only=True)
+class _State:
+    """Everything that changes while training; what ``last.pt`` holds, but for the moments."""
+
+    net: PolicyNet
+    mean: PolicyNet
+    optimiser: torch.optim.Optimizer
+    moments: list[Decisions] = field(default_factory=list)
+    history: list[dict[str, Any]] = field(default_factory=list)
+    step: int = 0
+    seconds: float = 0.0
+
+    @property
+    def iteration(self) -> int:
+        return len(self.history)
+
+    @property
+    def best(self) -> dict[str, Any] | None:
+        return max(self.history, key=lambda line: line["worth"], default=None)
+
+
+def imitate(
+    playbooks: Playbooks,
+    held: HeldOut,
+    out: Path,
+    settings: Settings,
+    *,
+    bounds: Bounds,
+    watcher: Watcher,
+    clock: Callable[[], float] = time.monotonic,
+) -> Path:
+    """Train, or go on training, until the bounds are reached or nothing gets better.
+
+    Args:
+        playbooks: the catalogue, on the device to train on.
+        held: the locked split; nothing of it is drawn.
+        out: folder of this training; made when it is missing.
+        settings: how to train; must be those of a training that ``out`` holds.
+        bounds: when to stop.
+        watcher: told what happens.
+        clock: monotonic seconds.
+
+    Returns:
+        Path of ``best.pt``.
+
+    Raises:
+        CheckpointError: ``out`` holds a training with other settings, playbooks or split.
+        HeldOutError: a draw broke the split.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    about = {
+        "seed": settings.seed,
+        "settings": _plain(settings),
+        "catalogue": catalogue_digest(playbooks),
+        "heldout": held.sha256,
+        "commit": commit(),
+    }
+    state = _begin_or_resume(playbooks, out, settings, about)
+    trained, tuning = Trained(playbooks.world, held), _tuning(playbooks, held)
+    watcher.begin(bounds, state.seconds)
+    while not _over(state, settings, bounds):
+        began = clock()
+        iteration = _Iteration(playbooks, state, settings, watcher)
+        iteration.roll_out(trained, out)
+        loss = iteration.fit()
+        line = {"iteration": state.iteration, "moments": sum(map(len, state.moments)), **loss, **iteration.examine(tuning)}
+        line["seconds"] = round(clock() - began, 2)
+        state.seconds += line["seconds"]
+        _save(out, state, line, about)
+        watcher.line(line)
+    return out / BEST
+
+
+def _over(state: _State, settings: Settings, bounds: Bounds) -> bool:
+    best = state.best
+    stale = best is not None and state.iteration - best["iteration"] > settings.patience
+    longest = max((line["seconds"] for line in state.history), default=0.0)
+    return stale or state.iteration >= bounds.iterations or state.seconds + longest > bounds.minutes * 60.0
+
+
+def _tuning(playbooks: Playbooks, held: HeldOut) -> tuple[Suite, ...]:
+    """Return what chooses between iterations: hosts as trained on, but others, and the families that are for tuning."""
+    return training_mix(playbooks.world, held), *(s for s in suites(playbooks.world, held) if s.name == TUNING)
+
+
+def _plain(settings: Settings) -> dict[str, Any]:
+    return {**asdict(settings), "shape": dict(settings.shape._asdict())}
+
+
+def _begin_or_resume(playbooks: Playbooks, out: Path, settings: Settings, about: dict[str, Any]) -> _State:
+    torch.manual_seed(settings.seed)
+    net = PolicyNet(settings.shape).to(playbooks.contracts.device)
+    optimiser = torch.optim.AdamW(net.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay)
+    state = _State(net=net, mean=copy_of(net), optimiser=optimiser)
+    if (out / LAST).exists():
+        _resume(state, out, settings, about)
+    return state
+
+
+def _resume(state: _State, out: Path, settings: Settings, about: dict[str, Any]) -> None:
+    content = read_policy(out / LAST)
+    for key in ("settings", "catalogue", "heldout"):
+        if content[key] != about[key]:
+            msg = f"{out / LAST}: belongs to a training with other {key}; choose another --out or remove it"
+            raise CheckpointError(msg)
+    state.net.load_state_dict(content["learner"])
+    state.mean.load_state_dict(content["weights"])
+    state.optimiser.load_state_dict(content["optimiser"])
+    state.history, state.step, state.seconds = content["history"], content["step"], content["seconds"]
+    state.moments = [read_moments(_moments(out, number)) for number in range(state.iteration)]
+    _bound(state, settings, state.iteration)
+
+
+def _moments(out: Path, iteration: int) -> Path:
+    return out / f"moments-{iteration:03d}.pt"
+
+
+def _bound(state: _State, settings: Settings, iterations: int) -> None:
+    """Keep an equal share of every iteration; moments are in random order, so that any first ones are a fair draw."""
+    if iterations:
+        state.moments = [moments.first(settings.moments_max // iterations) for moments in state.moments]
+
+
+def _save(out: Path, state: _State, line: dict[str, Any], about: dict[str, Any]) -> None:
+    best = state.best
+    if best is None or line["worth"] > best["worth"]:
+        save_policy(out / BEST, state.mean, **about, iteration=line["iteration"], tune=line)
+    state.history.append(line)
+    save_policy(
+        out / LAST,
+        state.mean,
+        **about,
+        learner=state.net.state_dict(),
+        optimiser=state.optimiser.state_dict(),
+        history=state.history,
+        step=state.step,
+        seconds=state.seconds,
+    )
+    part = out / f"{HISTORY}.part"
+    part.write_text("".join(json.dumps(each) + "\n" for each in state.history), encoding="utf-8")
+    part.replace(out / HISTORY)
+
+
+class _Iteration:
+    """One iteration."""
+
+    def __init__(self, playbooks: Playbooks, state: _State, settings: Settings, watcher: Watcher) -> None:
+        self._playbooks, self._state, self._settings, self._watcher = playbooks, state, settings, watcher
+        self._number = state.iteration
+
+    def roll_out(self, trained: Trained, out: Path) -> None:
+        """Let hosts live and keep what is to be learned from them."""
+        playbooks, state, settings = self._playbooks, self._state, self._settings
+        sim = Simulator(
+            playbooks.world,
+            hosts=settings.rollout.hosts,
+            seed=seed_of(settings.seed, "hosts", self._number),
+            chaos=trained,
+            device=playbooks.contracts.device,
+        )
+        learner = Network(state.mean, playbooks.contracts) if self._number else None
+        watch = Watch(sim, settings.rollout, learner, settings.expert_decay**self._number)
+        kept = watch.decisions(self._tick(PARTS[0])).to("cpu").first(settings.moments_max)
+        save_moments(_moments(out, self._number), kept)
+        state.moments.append(kept)
+        _bound(state, settings, self._number + 1)
+
+    def fit(self) -> dict[str, float]:
+        """Fit the learner to all moments so far; return mean losses."""
+        state, settings = self._state, self._settings
+        torch.manual_seed(seed_of(settings.seed, "dropout", self._number))
+        draws = torch.Generator().manual_seed(seed_of(settings.seed, "draws", self._number))
+        moments = concatenate(state.moments)
+        if not self._number:
+            self._scale(moments)
+        state.net.train()
+        tick, sums = self._tick(PARTS[1]), torch.zeros(3)
+        for step in range(settings.steps):
+            batch = moments.take(torch.randint(0, len(moments), (settings.batch,), generator=draws))
+            sums += self._step(batch.to(self._playbooks.contracts.device))
+            tick((step + 1) / settings.steps)
+        action, failure, wrong = (sums / settings.steps).tolist()
+        return {"loss_action": round(action, 5), "loss_failure": round(failure, 5), "loss_wrong": round(wrong, 5)}
+
+    def _scale(self, moments: Decisions) -> None:
+        """Fit the normalisers, once: later moments must look to the network as the first ones did."""
+        net, world = self._state.net, self._playbooks.world
+        seen = inputs(world, self._playbooks.contracts, moments.first(_NORMALISER_MOMENTS).to(self._playbooks.contracts.device))
+        net.host.normaliser.fit(seen.host.flatten(0, 1).cpu().numpy())
+        net.entity.normaliser.fit(seen.entities[seen.present].flatten(0, 1).cpu().numpy())
+        self._state.mean.load_state_dict(net.state_dict())
+
+    def _step(self, batch: Decisions) -> torch.Tensor:
+        state, settings = self._state, self._settings
+        state.step += 1
+        rate = settings.learning_rate * min(1.0, state.step / _WARM_STEPS) / (1.0 + self._number) ** 0.5
+        for group in state.optimiser.param_groups:
+            group["lr"] = rate
+        state.optimiser.zero_grad()
+        parts = losses(state.net.logits(inputs(self._playbooks.world, self._playbooks.contracts, batch)), batch)
+        parts.total().backward()
+        torch.nn.utils.clip_grad_norm_(state.net.parameters(), _GRADIENT_NORM_MAX)
+        state.optimiser.step()
+        with torch.no_grad():
+            # Over the first steps the mean is taken of what there is: weights that were drawn must not linger in it.
+            share = max(1.0 / settings.mean_of, 1.0 / (1.0 + state.step / 10.0))
+            for mean, now in zip(state.mean.parameters(), state.net.parameters(), strict=True):
+                mean.lerp_(now, share)
+        return torch.stack([part.detach().cpu() for part in parts])
+
+    def examine(self, tuning: tuple[Suite, ...]) -> dict[str, Any]:
+        """Let the mean of the weights keep hosts in order that no iteration learns from."""
+        network = Network(self._state.mean, self._playbooks.contracts)
+        found: dict[str, Any] = {}
+        worths: list[float] = []
+        for place, suite in enumerate(tuning):
+            tick = self._tick(PARTS[2], place, len(tuning))
+            seed = seed_of(self._settings.seed, "tuning", suite.name)
+            played = play(network, self._playbooks.world, suite, hosts=self._settings.tune_hosts, seed=seed, tick=tick)
+            values = {name: score.value for name, score in scores(played, resamples=1).items()}
+            found[suite.name] = {name: round(value, 5) for name, value in values.items() if value == value}  # noqa: PLR0124  NaN is not itself
+            worths.append(worth(values))
+        return {"worth": round(sum(worths) / len(worths), 6), "suites": found}
+
+    def _tick(self, what: str, place: int = 0, of: int = 1) -> Callable[[float], None]:
+        return lambda share: self._watcher.part(what, self._number, (place + share) / of)
+
+
+def worth(values: dict[str, float]) -> float:
+    """Return one number for what a policy does: hosts settled, less harm done, less calm hosts that were not left alone."""
+    calm = values["calm_hosts_touched"] + values["calm_hosts_called"]
+    costs = (values["harmful_per_host"], 0.0 if calm != calm else 0.5 * calm)  # noqa: PLR0124  NaN where no host was calm
+    return values["settled"] - sum(costs)
