@@ -29,6 +29,7 @@ _ORDER: Final = {
     Failure.SERVICE_SLOW: 2,
     Failure.NIC_DOWN: 2,
     Failure.NIC_MISCONFIGURED: 2,
+    Failure.NIC_SATURATED: 2,
     Failure.DNS_BROKEN: 3,
     Failure.SERVICE_SQUEEZED: 4,
     Failure.HOST_MISCONFIGURED: 4,

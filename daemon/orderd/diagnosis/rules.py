@@ -49,6 +49,8 @@ STUCK_S: Final = 5.0
 """A disk that spins up and a server that fails over have answered by then."""
 READ_ONLY_SLOTS: Final = 2
 """Ages 0 and 1 s: a snapshot may hold a file system for a moment."""
+CROWDED_RATIO: Final = 0.5
+"""Who sends more than all others together leaves them waiting."""
 DOWN_SLOTS: Final = 3
 """Ages 0, 1 and 2 s: a link that is set up anew was down for a moment."""
 _SOME: Final = 1e-6
@@ -245,6 +247,12 @@ def _nic_down(view: _View) -> str:
     return "the link is down" if down else ""
 
 
+def _nic_saturated(view: _View) -> str:
+    if view.sustained("nic_crowded_ratio", CROWDED_RATIO):
+        return f"one sender's connections crowd it: {view.now('nic_crowded_ratio'):.0%} of what it sends for 4 s"
+    return ""
+
+
 _NIC_DIFFERENCES: Final = {
     "nic_addresses_missing_ratio": "it has no address left of a kind that it had",
     "nic_routes_missing_ratio": "routes over it are gone",
@@ -290,7 +298,11 @@ _RULES: Final[dict[EntityKind, tuple[tuple[Failure, Callable[[_View], str]], ...
     EntityKind.PROCESS: ((Failure.MEMORY_LEAK, _leak), (Failure.CPU_RUNAWAY, _runaway)),
     EntityKind.RESOLVER: ((Failure.DNS_BROKEN, _dns),),
     EntityKind.CLOCK: ((Failure.CLOCK_STEPPED, _clock),),
-    EntityKind.NIC: ((Failure.NIC_DOWN, _nic_down), (Failure.NIC_MISCONFIGURED, _differs(_NIC_DIFFERENCES))),
+    EntityKind.NIC: (
+        (Failure.NIC_DOWN, _nic_down),
+        (Failure.NIC_MISCONFIGURED, _differs(_NIC_DIFFERENCES)),
+        (Failure.NIC_SATURATED, _nic_saturated),
+    ),
     EntityKind.HOST: ((Failure.HOST_MISCONFIGURED, _differs(_HOST_DIFFERENCES)),),
 }
 

@@ -47,6 +47,7 @@ class Failure(StrEnum):
     NIC_DOWN = "nic_down"
     NIC_MISCONFIGURED = "nic_misconfigured"
     HOST_MISCONFIGURED = "host_misconfigured"
+    NIC_SATURATED = "nic_saturated"
     UNKNOWN = "unknown"
 
 
@@ -92,6 +93,7 @@ KIND_OF: Final = {
     Failure.NIC_DOWN: EntityKind.NIC,
     Failure.NIC_MISCONFIGURED: EntityKind.NIC,
     Failure.HOST_MISCONFIGURED: EntityKind.HOST,
+    Failure.NIC_SATURATED: EntityKind.NIC,
 }
 """The one entity kind each failure class happens to (``OK`` happens to all)."""
 

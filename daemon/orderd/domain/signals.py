@@ -134,6 +134,7 @@ ENTITY_SIGNALS: Final = (
     _system("host_settings_changed_ratio", "share of the watched kernel settings that differ from the record (/proc/sys)"),
     _system("host_name_changed_ratio", "1 when the host's name differs from the record"),
     _system("host_login_broken_ratio", "1 when sshd or sudo cannot read its configuration (orderd-login-check.service)"),
+    _nic("nic_crowded_ratio", "share of what it sends that one user's many waiting connections to one address send (sock_diag)"),
 )
 """Entity signals, in column order; an entity carries those of its kind, the rest are NaN. Only ever appended to."""
 

@@ -1,4 +1,4 @@
-"""Links that are no longer as recorded: down, without their addresses or routes, with other sizes, queues or neighbours.
+"""Links that are no longer as recorded, or crowded: down, without addresses or routes, with other sizes, queues or neighbours.
 
 Asks the kernel (rtnetlink) and reads the known-good record. What is merely different and works is no failure: an address that
 changed, a route over another gateway. Looked at every few seconds, and at once when the kernel tells of a change.
@@ -16,6 +16,7 @@ from typing import Final
 from orderd.domain.clock import Instant
 from orderd.domain.faults import Entity, EntityKind
 from orderd.sampling.collector import Reading
+from orderd.sampling.crowd import Crowding
 from orderd.sampling.known_good.links import LINKS, Link, Queueing, read
 from orderd.sampling.linkstate import FAMILIES, Seen, destination, look, neighbour
 from orderd.sampling.rtnetlink import (
@@ -35,6 +36,8 @@ _log = logging.getLogger(__name__)
 
 EVERY_S: Final = 5.0
 """Neighbours are not told of, and are not worth more."""
+BUSY_EVERY_S: Final = 1.0
+"""While a link sends much: who crowds it is told by what was sent since the last look."""
 CHANGES_EVERY_S: Final = 0.25
 """A link that flaps must not turn the daemon into a busy loop."""
 _RTA_OIF: Final = 4
@@ -54,6 +57,7 @@ class LinkCollector:
             "nic_mtu_changed_ratio",
             "nic_queueing_changed_ratio",
             "nic_neighbours_fixed_ratio",
+            "nic_crowded_ratio",
         }
     )
     kinds = frozenset({EntityKind.NIC})
@@ -69,10 +73,10 @@ class LinkCollector:
         self._stamp: tuple[int, int, int] | None = None
         self._links: dict[str, Link] = {}
         self._indexes: frozenset[int] = frozenset()
+        self._crowding = Crowding()
 
     async def collect(self, at: Instant) -> Reading:
         """Look at every recorded link."""
-        del at  # nothing here is a rate
         self.every_s = EVERY_S
         self._read_record()
         if not self._links:
@@ -80,6 +84,10 @@ class LinkCollector:
         seen = look(self._links)
         self._indexes = frozenset(link.index for link in seen.links.values())
         rows = {Entity(kind=EntityKind.NIC, key=name): compare(name, link, seen) for name, link in self._links.items()}
+        for name, share in self._crowding.look(at, seen).items():
+            rows[Entity(kind=EntityKind.NIC, key=name)]["nic_crowded_ratio"] = share
+        if self._crowding.busy:
+            self.every_s = BUSY_EVERY_S
         return Reading(entities=rows)
 
     async def watch(self, on_change: Callable[[], None]) -> None:

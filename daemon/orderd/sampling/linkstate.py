@@ -28,7 +28,10 @@ FAMILIES: Final = {"inet": socket.AF_INET, "inet6": socket.AF_INET6}
 ANSWER_BYTES_MAX: Final = 1 << 19
 """Some thousand routes; a router with more of them is not compared."""
 _IFF_UP: Final = 0x1
-_IFLA_MTU, _IFLA_CARRIER = 4, 33
+_IFLA_MTU, _IFLA_STATS64, _IFLA_CARRIER = 4, 23, 33
+_SENT_BYTES: Final = slice(24, 32)
+"""Of struct rtnl_link_stats64: tx_bytes."""
+_IFA_ADDRESS, _IFA_LOCAL = 1, 2
 _RT_SCOPE_LINK: Final = 253
 _RT_TABLE_MAIN, _RTN_UNICAST, _RTNH_F_DEAD, _RTA_DST = 254, 1, 0x1, 1
 _NUD_PERMANENT: Final = 0x80
@@ -50,12 +53,14 @@ class LinkState:
         up: administratively.
         carrier: whether it has one.
         mtu: bytes.
+        sent_bytes: since it is there.
     """
 
     index: int
     up: bool
     carrier: bool
     mtu: int
+    sent_bytes: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +69,7 @@ class Seen:
 
     Attributes:
         links: by name; those that there are.
+        addresses: and the index of the link that has each.
         families: index of a link and family of which it has an address that is more than link-local.
         destinations: of the main table's routes, over any link; None when there are too many.
         queueing: by index.
@@ -71,6 +77,7 @@ class Seen:
     """
 
     links: Mapping[str, LinkState]
+    addresses: Mapping[bytes, int]
     families: frozenset[tuple[int, int]]
     destinations: frozenset[Destination] | None
     queueing: Mapping[int, Queueing]
@@ -85,9 +92,11 @@ def look(names: Iterable[str]) -> Seen:
     """
     with Netlink() as netlink:
         told = {name: netlink.link(name) for name in names}
+        given = netlink.dump(RTM_GETADDR, ADDRESS_HEADER.pack(0, 0, 0, 0, 0), ANSWER_BYTES_MAX)
         return Seen(
             links={name: link_state(message) for name, message in told.items() if message is not None},
-            families=families(netlink.dump(RTM_GETADDR, ADDRESS_HEADER.pack(0, 0, 0, 0, 0), ANSWER_BYTES_MAX)),
+            addresses=addresses(given),
+            families=families(given),
             queueing=queueing(netlink.dump(RTM_GETQDISC, QUEUE_HEADER.pack(0, 0, 0, 0, 0), ANSWER_BYTES_MAX)),
             fixed=fixed(netlink.dump(RTM_GETNEIGH, NEIGHBOUR_HEADER.pack(0, 0, 0, 0, 0), ANSWER_BYTES_MAX)),
             destinations=_destinations(netlink),  # last: the conversation may be over after it
@@ -117,7 +126,18 @@ def link_state(message: bytes) -> LinkState:
         up=bool(flags & _IFF_UP),
         carrier=found.get(_IFLA_CARRIER, b"\1") != b"\0",
         mtu=int.from_bytes(found.get(_IFLA_MTU, b""), sys.byteorder),
+        sent_bytes=int.from_bytes(found.get(_IFLA_STATS64, b"")[_SENT_BYTES], sys.byteorder),
     )
+
+
+def addresses(told: Iterable[bytes]) -> dict[bytes, int]:
+    """Return every address and the link that has it."""
+    found: dict[bytes, int] = {}
+    for message in told:
+        _family, _length, _flags, _scope, index = ADDRESS_HEADER.unpack_from(message)
+        said = attributes(message, ADDRESS_HEADER.size)
+        found[said.get(_IFA_LOCAL) or said.get(_IFA_ADDRESS, b"")] = index
+    return found
 
 
 def families(told: Iterable[bytes]) -> frozenset[tuple[int, int]]:

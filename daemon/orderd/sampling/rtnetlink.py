@@ -55,13 +55,16 @@ class TooMuchError(Exception):
 class Netlink:
     """A conversation with the kernel, over at the first error; a context manager."""
 
-    def __init__(self) -> None:
+    def __init__(self, protocol: int = socket.NETLINK_ROUTE) -> None:
         """Open the socket.
+
+        Args:
+            protocol: whom to talk to.
 
         Raises:
             OSError: such sockets are forbidden here.
         """
-        self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, socket.NETLINK_ROUTE)
+        self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, protocol)
         self._socket.settimeout(_ANSWER_S)
         with contextlib.suppress(OSError):  # Linux 4.20: from there on the kernel leaves out which routes are not meant
             self._socket.setsockopt(_SOL_NETLINK, _GET_STRICT_CHK, 1)

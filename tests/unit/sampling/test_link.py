@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import socket
 import stat
 import struct
 
@@ -10,14 +11,16 @@ import pytest
 
 from networks import own_network, sh
 from orderd.config.schema import Config
+from orderd.domain.clock import Instant
 from orderd.domain.faults import Entity
 from orderd.sampling import linkstate, rtnetlink
 from orderd.sampling.known_good import links
-from orderd.sampling.link import EVERY_S, LinkCollector, concerns
+from orderd.sampling.link import BUSY_EVERY_S, EVERY_S, LinkCollector, concerns
 from orderd.sampling.rtnetlink import LINK_HEADER, ROUTE_HEADER, RTM_NEWLINK, RTM_NEWROUTE, attributes, messages
 
 NET0 = Entity.parse("nic:net0")
-HEALTHY = dict.fromkeys(LinkCollector.signals, 0.0)
+HEALTHY = dict.fromkeys(LinkCollector.signals - {"nic_crowded_ratio"}, 0.0)
+NOW = Instant(mono_ns=1, utc_ns=0)
 LLADDR = "02:00:5e:00:53:0a"
 
 
@@ -40,7 +43,7 @@ def record(folder, *, keep=False):
 
 
 async def row(collector, entity=NET0):
-    return (await collector.collect(None)).entities[entity]
+    return (await collector.collect(NOW)).entities[entity]
 
 
 def differing(row):
@@ -161,9 +164,9 @@ async def test_a_recorded_neighbour_and_a_recorded_queue_are_as_they_should_be(n
 async def test_without_a_record_there_are_no_links(network, tmp_path):
     """Nobody knows how they should be; a record that comes later is read, and one that is kept is not replaced."""
     collector = LinkCollector(tmp_path)
-    assert (await collector.collect(None)).entities == {}
+    assert (await collector.collect(NOW)).entities == {}
     assert record(tmp_path) == [tmp_path / links.LINKS]
-    assert list((await collector.collect(None)).entities) == [NET0]
+    assert list((await collector.collect(NOW)).entities) == [NET0]
     sh("ip link set net0 mtu 1400")
     assert record(tmp_path, keep=True) == []
     assert differing(await row(collector)) == {"nic_mtu_changed_ratio": 1}
@@ -177,7 +180,7 @@ async def test_a_record_that_is_none_is_a_failure_of_the_collector(network, tmp_
     collector = LinkCollector(tmp_path)
     for _ in range(2):
         with pytest.raises(msgspec.DecodeError):
-            await collector.collect(None)
+            await collector.collect(NOW)
 
 
 def test_a_host_without_ip_records_no_links(monkeypatch, tmp_path):
@@ -218,6 +221,29 @@ async def test_a_change_is_looked_at_at_once(recorded):
             await asyncio.sleep(0.3)
     finally:
         watching.cancel()
+
+
+async def test_a_link_that_sends_much_is_looked_at_every_second(recorded, monkeypatch):
+    """And tells who crowds it; then it is left in peace again."""
+    collector, _ = recorded
+    shares = {"net0": 0.75}
+    monkeypatch.setattr(collector._crowding, "look", lambda _at, _seen: shares)
+    monkeypatch.setattr(type(collector._crowding), "busy", property(lambda _self: bool(shares["net0"])))
+    assert await row(collector) == HEALTHY | {"nic_crowded_ratio": 0.75}
+    assert collector.every_s == BUSY_EVERY_S
+    shares["net0"] = 0.0
+    assert await row(collector) == HEALTHY | {"nic_crowded_ratio": 0.0}
+    assert collector.every_s == EVERY_S
+
+
+async def test_what_a_link_sends_is_counted(recorded):
+    """By the kernel, and with the addresses it sends from."""
+    before = linkstate.look(["net0"])
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as line:
+        line.sendto(b"", ("10.1.0.2", 9))
+    after = linkstate.look(["net0"])
+    assert after.links["net0"].sent_bytes > before.links["net0"].sent_bytes
+    assert after.addresses[bytes([10, 1, 0, 1])] == after.links["net0"].index
 
 
 async def test_where_the_kernel_tells_nothing_links_are_looked_at_all_the_same(recorded, monkeypatch):

@@ -116,6 +116,7 @@ ENTITY: Final = {
     "host_settings_changed_ratio": _flag(Share.RECORD),
     "host_name_changed_ratio": _flag(Share.RECORD),
     "host_login_broken_ratio": _flag(),
+    "nic_crowded_ratio": _flag(Share.RECORD),
 }
 
 COUNTS: Final = frozenset({"unit_active_s", "process_age_s"})

@@ -84,6 +84,7 @@ CLASSES: Final = {
     Failure.CLOCK_STEPPED: Symptom(otherwise={EntityKind.CLOCK: {"clock_step_s": put(60.0, 3600.0)}}),
     Failure.NIC_DOWN: Symptom(always={"nic_down_ratio": YES}, breaks_after_s=1.0),
     Failure.NIC_MISCONFIGURED: Symptom(otherwise={EntityKind.NIC: {"nic_routes_missing_ratio": put(0.5)}}),
+    Failure.NIC_SATURATED: Symptom(always={"nic_crowded_ratio": put(0.8, 1.0)}),
     Failure.HOST_MISCONFIGURED: Symptom(otherwise={EntityKind.HOST: {"host_settings_changed_ratio": put(0.1)}}),
     Failure.UNKNOWN: Symptom(
         otherwise={
