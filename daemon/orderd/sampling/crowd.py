@@ -43,16 +43,13 @@ _MAPPED: Final = bytes(10) + b"\xff\xff"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Connection:
-    """One TCP connection, or what waits for some.
+    """One TCP connection that this host opened and that has more to send than goes through.
 
     Attributes:
         cookie: tells it from all others, also later.
         source: its address here.
-        port: its port here, as on the wire.
         destination: the address of the other end.
         user: whose it is.
-        listens: it has no other end yet.
-        waiting: it has more to send than goes through.
         rtt_s: the smoothed round trip; ``rtt_min_s`` the shortest of the last minutes.
         rtt_min_s: see there.
         sent_bytes: since it was opened.
@@ -60,30 +57,27 @@ class Connection:
 
     cookie: bytes
     source: bytes
-    port: bytes
     destination: bytes
     user: int
-    listens: bool
-    waiting: bool
     rtt_s: float
     rtt_min_s: float
     sent_bytes: int
 
 
 class Crowding:
-    """Remembers what links and connections had sent when it last looked."""
+    """Remembers what links and connections had sent when it last looked.
+
+    Attributes:
+        busy: enough connections waited then for a crowd.
+    """
 
     def __init__(self) -> None:
         """Start without a past."""
         self._at: Instant | None = None
         self._links: dict[int, int] = {}
         self._connections: dict[bytes, int] | None = None
+        self.busy = False
         self._shares: dict[str, float] = {}
-
-    @property
-    def busy(self) -> bool:
-        """Tell whether a link sent much when it was last looked at."""
-        return self._connections is not None
 
     def look(self, at: Instant, seen: Seen) -> Mapping[str, float]:
         """Return, by link, the share of what it sent that its largest crowd sent; nothing of what cannot be told yet.
@@ -100,65 +94,66 @@ class Crowding:
         self._at, self._shares = at, {name: 0.0 for name, count in sent.items() if 0 <= count < BUSY_BYTES_PER_S * elapsed_s}
         busy = {name: count for name, count in sent.items() if count >= BUSY_BYTES_PER_S * elapsed_s}
         if not busy:
-            self._connections = None
+            self._connections, self.busy = None, False
             return self._shares
         found = _connections()
         known, self._connections = self._connections, {each.cookie: each.sent_bytes for each in found or ()}
+        self.busy = len(found or ()) >= CROWD
         if known is not None and found is not None:
             for name, count in busy.items():
                 here = [each for each in found if seen.addresses.get(each.source) == seen.links[name].index]
-                listening = {each.port for each in found if each.listens}
-                self._shares[name] = share(here, known, listening, count)
+                self._shares[name] = share(here, known, count)
         return self._shares
 
 
-def share(connections: Iterable[Connection], before: Mapping[bytes, int], listening: set[bytes], sent_bytes: int) -> float:
+def share(connections: Iterable[Connection], before: Mapping[bytes, int], sent_bytes: int) -> float:
     """Return the share of what a link sent that its largest crowd sent.
 
     Args:
         connections: those over the link.
-        before: by cookie, what they had sent; one that is new had sent nothing.
-        listening: ports at which this host is asked: who answers there is no crowd.
+        before: by cookie, what they had sent; one that did not wait then does not count yet.
         sent_bytes: by the link.
     """
     groups: dict[tuple[int, bytes], list[Connection]] = defaultdict(list)
     for each in connections:
-        if not each.listens and each.port not in listening:
-            groups[each.user, each.destination].append(each)
+        groups[each.user, each.destination].append(each)
     sums = [0]
     for group in groups.values():
         shortest_s = min(each.rtt_min_s for each in group)
-        crowd = [each for each in group if each.waiting and each.rtt_s - shortest_s >= QUEUED_S]
+        crowd = [each for each in group if each.rtt_s - shortest_s >= QUEUED_S]
         if len(crowd) >= CROWD:
-            sums.append(sum(each.sent_bytes - before.get(each.cookie, 0) for each in crowd))
+            sums.append(sum(each.sent_bytes - before.get(each.cookie, each.sent_bytes) for each in crowd))
     return min(1.0, max(sums) / max(1, sent_bytes))
 
 
 def connections(told: Iterable[bytes]) -> list[Connection]:
-    """Return what messages of the kernel say."""
-    found: list[Connection] = []
+    """Return what messages of the kernel say of connections that wait, but for those at ports where this host is asked.
+
+    They may be many: of one that does not wait nothing more is read.
+    """
+    waiting: list[tuple[bytes, Connection]] = []
+    listening: set[bytes] = set()
     for message in told:
         family, state, port, _peer, source, destination, cookie, _expires, _receives, sends, user, _inode = _MESSAGE.unpack_from(
             message
         )
-        info = attributes(message, _MESSAGE.size).get(_INET_DIAG_INFO, b"")
-        if state != _TCP_LISTEN and len(info) < _BYTES_SENT + 8:
-            continue  # Linux before 4.19
-        found.append(
-            Connection(
-                cookie=cookie,
-                source=_address(family, source),
-                port=port,
-                destination=_address(family, destination),
-                user=user,
-                listens=state == _TCP_LISTEN,
-                waiting=sends > 0,
-                rtt_s=_number(info, _RTT, 4) / 1e6,
-                rtt_min_s=_number(info, _RTT_MIN, 4) / 1e6,
-                sent_bytes=_number(info, _BYTES_SENT, 8),
-            )
+        if state == _TCP_LISTEN:
+            listening.add(port)
+            continue
+        info = attributes(message, _MESSAGE.size).get(_INET_DIAG_INFO, b"") if sends else b""
+        if len(info) < _BYTES_SENT + 8:  # or Linux before 4.19
+            continue
+        one = Connection(
+            cookie=cookie,
+            source=_address(family, source),
+            destination=_address(family, destination),
+            user=user,
+            rtt_s=_number(info, _RTT, 4) / 1e6,
+            rtt_min_s=_number(info, _RTT_MIN, 4) / 1e6,
+            sent_bytes=_number(info, _BYTES_SENT, 8),
         )
-    return found
+        waiting.append((port, one))
+    return [each for port, each in waiting if port not in listening]
 
 
 def _number(info: bytes, start: int, size: int) -> int:

@@ -37,7 +37,7 @@ _log = logging.getLogger(__name__)
 EVERY_S: Final = 5.0
 """Neighbours are not told of, and are not worth more."""
 BUSY_EVERY_S: Final = 1.0
-"""While a link sends much: who crowds it is told by what was sent since the last look."""
+"""While a link may be crowded: who crowds it is told by what was sent since the last look."""
 CHANGES_EVERY_S: Final = 0.25
 """A link that flaps must not turn the daemon into a busy loop."""
 _RTA_OIF: Final = 4

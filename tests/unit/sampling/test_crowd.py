@@ -1,6 +1,7 @@
 """Who crowds a link: connections as the kernel tells them, and what counts as a crowd."""
 
 import contextlib
+import os
 import socket
 from dataclasses import replace
 
@@ -13,10 +14,9 @@ from orderd.sampling.linkstate import LinkState, Seen
 
 HERE, THERE, ELSEWHERE = b"\x0a\x62\0\x01", b"\x0a\x62\0\x02", b"\x0a\x62\0\x03"
 ONE = Connection(
-    cookie=b"0", source=HERE, port=b"\xc0\0", destination=THERE, user=0, listens=False, waiting=True,
+    cookie=b"0", source=HERE, destination=THERE, user=0,
     rtt_s=0.02, rtt_min_s=0.0001, sent_bytes=1_000_000,
 )  # fmt: skip
-WEB = b"\0\x50"
 
 
 def crowd_of(count, **more):
@@ -25,52 +25,61 @@ def crowd_of(count, **more):
 
 @pytest.mark.parametrize("family", [socket.AF_INET, socket.AF_INET6])
 def test_connections_are_as_the_kernel_tells_them(family):
-    """Addresses, what was sent, who listens, and who has more to send than goes through."""
-    address = "127.0.0.1" if family == socket.AF_INET else "::1"
-    with socket.create_server((address, 0), family=family) as server, socket.create_connection(server.getsockname()[:2]) as line:
-        line.sendall(bytes(12345))
+    """Who has more to send than goes through, of those that this host opened: addresses, times, what was sent."""
+    address = "127.0.0.77" if family == socket.AF_INET else "::1"
+    with (
+        socket.create_server((address, 0), family=family) as server,
+        socket.create_connection(server.getsockname()[:2], source_address=(address, 0)) as line,
+    ):
         line.settimeout(0)
-        ports = {line.getsockname()[1]: "opened", server.getsockname()[1]: "asked"}
-        found = {}
-        for each in crowd._connections():
-            found.setdefault((ports.get(int.from_bytes(each.port)), each.listens), each)
-        opened = found["opened", False]
-        assert (opened.source, opened.destination) == (socket.inet_pton(family, address),) * 2
-        assert opened.sent_bytes == 12345
-        assert 0 < opened.rtt_min_s <= opened.rtt_s < 1
-        assert not opened.waiting
-        assert found["asked", True].port == server.getsockname()[1].to_bytes(2)
-        with contextlib.suppress(BlockingIOError):
-            while True:
-                line.send(bytes(1 << 20))
-        assert next(each for each in crowd._connections() if each.cookie == opened.cookie).waiting
+        asked, _ = server.accept()
+        with asked:
+            assert to(address) == []
+            sent = 0
+            with contextlib.suppress(BlockingIOError):
+                while True:
+                    sent += line.send(bytes(1 << 20))
+            asked.settimeout(0)
+            with contextlib.suppress(BlockingIOError):
+                while True:
+                    asked.send(bytes(1 << 20))
+            (found,) = to(address)
+            assert 10_000 < found.sent_bytes <= sent
+            assert 0 < found.rtt_min_s <= found.rtt_s < 1
+            assert found.user == os.getuid()
+
+
+def to(address):
+    """Return what is told of connections to an address, from itself."""
+    packed = socket.inet_pton(socket.AF_INET6 if ":" in address else socket.AF_INET, address)
+    return [each for each in crowd._connections() if (each.source, each.destination) == (packed, packed)]
 
 
 @pytest.mark.parametrize(
-    ("connections", "listening", "expected"),
+    ("connections", "expected"),
     [
-        (crowd_of(CROWD), set(), CROWD / 10),
-        (crowd_of(CROWD + 9), set(), 1.0),
-        (crowd_of(CROWD - 1), set(), 0.0),
-        (crowd_of(1, sent_bytes=10_000_000), set(), 0.0),
-        (crowd_of(CROWD, port=WEB), {WEB}, 0.0),
-        (crowd_of(CROWD, waiting=False), set(), 0.0),
-        (crowd_of(CROWD, rtt_min_s=0.018), set(), 0.0),
-        ([*crowd_of(CROWD - 1, rtt_min_s=0.018), replace(ONE, cookie=b"first")], set(), CROWD / 10),
-        ([replace(each, user=at) for at, each in enumerate(crowd_of(CROWD))], set(), 0.0),
-        ([*crowd_of(CROWD - 1), replace(ONE, cookie=b"else", destination=ELSEWHERE)], set(), 0.0),
-        ([], set(), 0.0),
+        (crowd_of(CROWD), CROWD / 10),
+        (crowd_of(CROWD + 9), 1.0),
+        (crowd_of(CROWD - 1), 0.0),
+        (crowd_of(1, sent_bytes=10_000_000), 0.0),
+        (crowd_of(CROWD, rtt_min_s=0.018), 0.0),
+        ([*crowd_of(CROWD - 1, rtt_min_s=0.018), replace(ONE, cookie=b"first")], CROWD / 10),
+        ([replace(each, user=at) for at, each in enumerate(crowd_of(CROWD))], 0.0),
+        ([*crowd_of(CROWD - 1), replace(ONE, cookie=b"else", destination=ELSEWHERE)], 0.0),
+        ([], 0.0),
     ],
 )  # fmt: skip
-def test_a_crowd_is_many_that_wait_of_one_user_to_one_address(connections, listening, expected):
-    """Not one copy, nor a browser, nor who answers others, nor a line that is merely long."""
-    assert share(connections, {}, listening, 10_000_000) == pytest.approx(expected)
+def test_a_crowd_is_many_that_wait_of_one_user_to_one_address(connections, expected):
+    """Not one copy, nor a browser, nor a line that is merely long."""
+    before = {each.cookie: 0 for each in connections}
+    assert share(connections, before, 10_000_000) == pytest.approx(expected)
 
 
 def test_what_was_sent_before_does_not_count():
-    """Of a connection that was known, only what it has sent since."""
+    """Of a connection that was known, only what it has sent since; of one that was not, nothing yet."""
+    assert share(crowd_of(CROWD), {}, 1_000_000) == 0
     known = {each.cookie: 900_000 for each in crowd_of(CROWD)}
-    assert share(crowd_of(CROWD), known, set(), 1_000_000) == pytest.approx(CROWD / 10)
+    assert share(crowd_of(CROWD), known, 1_000_000) == pytest.approx(CROWD / 10)
 
 
 def seen(sent_bytes, other=0):
@@ -90,6 +99,16 @@ def test_nobody_is_asked_while_links_send_little(monkeypatch):
     assert crowding.look(at(1), seen(0)) == {}
     assert crowding.look(at(6), seen(4_000_000)) == {"svc0": 0.0, "host0": 0.0}
     assert not crowding.busy
+
+
+def test_a_few_that_wait_are_no_reason_to_look_often(monkeypatch):
+    """A link that sends much all day costs little."""
+    monkeypatch.setattr(crowd, "_connections", lambda: crowd_of(CROWD - 1))
+    crowding = Crowding()
+    for second in range(3):
+        shares = crowding.look(at(second), seen(second * 10_000_000))
+        assert not crowding.busy
+    assert shares == {"svc0": 0.0, "host0": 0.0}
 
 
 def test_a_crowd_shows_on_its_link_and_goes_with_it(monkeypatch):

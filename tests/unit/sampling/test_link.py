@@ -223,15 +223,15 @@ async def test_a_change_is_looked_at_at_once(recorded):
         watching.cancel()
 
 
-async def test_a_link_that_sends_much_is_looked_at_every_second(recorded, monkeypatch):
+async def test_a_link_that_may_be_crowded_is_looked_at_every_second(recorded, monkeypatch):
     """And tells who crowds it; then it is left in peace again."""
     collector, _ = recorded
     shares = {"net0": 0.75}
     monkeypatch.setattr(collector._crowding, "look", lambda _at, _seen: shares)
-    monkeypatch.setattr(type(collector._crowding), "busy", property(lambda _self: bool(shares["net0"])))
+    collector._crowding.busy = True
     assert await row(collector) == HEALTHY | {"nic_crowded_ratio": 0.75}
     assert collector.every_s == BUSY_EVERY_S
-    shares["net0"] = 0.0
+    shares["net0"], collector._crowding.busy = 0.0, False
     assert await row(collector) == HEALTHY | {"nic_crowded_ratio": 0.0}
     assert collector.every_s == EVERY_S
 
