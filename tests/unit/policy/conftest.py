@@ -1,0 +1,93 @@
+"""The real catalogue and the locked split, and trainings that take seconds."""
+
+import time
+
+import pytest
+import torch
+
+from ordertrainer import heldout
+from ordertrainer.nets.policy import PolicyNet, PolicyShape
+from ordertrainer.policy.imitate import Bounds, Settings, imitate
+from ordertrainer.policy.playbooks import load_playbooks
+from ordertrainer.policy.rollout import Rollout
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_thread():
+    """Small tensors are fastest on one thread, repeat to the bit there, and these machines are shared."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="session")
+def playbooks():
+    """Return the catalogue of this tree."""
+    return load_playbooks()
+
+
+@pytest.fixture(scope="session")
+def world(playbooks):
+    """Return what is simulated."""
+    return playbooks.world
+
+
+@pytest.fixture(scope="session")
+def held():
+    """Return the locked split."""
+    return heldout.load()
+
+
+@pytest.fixture(scope="session")
+def brief():
+    """Return settings of a training that learns next to nothing, in a second an iteration."""
+    return Settings(
+        seed=5,
+        rollout=Rollout(hosts=24, seconds=40, keep_act=1.0, keep_tense=0.5, keep_calm=0.3),
+        steps=6,
+        batch=24,
+        tune_hosts=6,
+        moments_max=300,
+        shape=PolicyShape(width=16, hidden=16, layers=1, heads=2, dropout=0.1),
+    )
+
+
+@pytest.fixture(scope="session")
+def untrained(world):
+    """Return a network that knows nothing."""
+    torch.manual_seed(0)
+    return PolicyNet(PolicyShape(width=16, hidden=16, layers=1, heads=2)).eval()
+
+
+class Silent:
+    """Who wants to know nothing."""
+
+    def __init__(self, until=None):
+        """Ask for a break in the midst of an iteration of this number."""
+        self.until = until
+        self.lines = []
+
+    def begin(self, bounds, seconds):
+        """Hear the bounds."""
+
+    def part(self, what, iteration, share):
+        """Break where it was asked for."""
+        if self.until == (iteration, what):
+            raise KeyboardInterrupt
+
+    def line(self, said):
+        """Keep what was said."""
+        self.lines.append(said)
+
+
+@pytest.fixture(scope="session")
+def train(playbooks, held, brief):
+    """Return what trains into a folder, and returns who was told how it went."""
+
+    def run(out, *, settings=brief, split=held, until=None, iterations=3, minutes=float("inf"), clock=time.monotonic):
+        watcher, bounds = Silent(until), Bounds(iterations=iterations, minutes=minutes)
+        imitate(playbooks, split, out, settings, bounds=bounds, watcher=watcher, clock=clock)
+        return watcher
+
+    return run
