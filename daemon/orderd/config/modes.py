@@ -3,7 +3,7 @@
 from typing import Final
 
 from orderd.config.schema import DecisionConfig
-from orderd.domain.faults import DIFFERENCES, Failure
+from orderd.domain.faults import ASKED_FIRST, Failure
 from orderd.domain.values import Mode
 
 _STRICTNESS: Final = {mode: place for place, mode in enumerate(Mode)}
@@ -17,9 +17,9 @@ def stricter(one: Mode, other: Mode) -> Mode:
 def mode_of(config: DecisionConfig, failure: Failure, repair: str) -> Mode:
     """Return the mode for one failure class and playbook: the class's own or ``decision.mode``, at most the playbook's.
 
-    What only differs from the record is asked about, unless its class has a mode of its own.
+    What somebody may have wanted is asked about, unless its class has a mode of its own.
     """
-    usual = stricter(config.mode, Mode.APPROVE) if failure in DIFFERENCES else config.mode
+    usual = stricter(config.mode, Mode.APPROVE) if failure in ASKED_FIRST else config.mode
     mode = config.modes.failures.get(failure, usual)
     return stricter(mode, config.modes.repairs.get(repair, mode))
 

@@ -143,8 +143,8 @@ TimeOfDay = Annotated[str, Meta(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")]
 class ModesConfig(Table, frozen=True):
     """Modes that differ from ``decision.mode``: a failure class's mode replaces it, a playbook's may only be stricter.
 
-    ``service_squeezed``, ``mount_access_lost``, ``nic_misconfigured`` and ``host_misconfigured``, which are differences from the
-    known-good record, are asked about (``approve``) unless they are named here.
+    What somebody may have wanted (`orderd.domain.faults.ASKED_FIRST`: differences from the known-good record, an upload that
+    fills a line) is asked about (``approve``) unless it is named here.
     """
 
     failures: dict[FailureName, Mode] = {}

@@ -97,10 +97,16 @@ KIND_OF: Final = {
 }
 """The one entity kind each failure class happens to (``OK`` happens to all)."""
 
-DIFFERENCES: Final = frozenset(
-    {Failure.SERVICE_SQUEEZED, Failure.MOUNT_ACCESS_LOST, Failure.NIC_MISCONFIGURED, Failure.HOST_MISCONFIGURED}
+ASKED_FIRST: Final = frozenset(
+    {
+        Failure.SERVICE_SQUEEZED,
+        Failure.MOUNT_ACCESS_LOST,
+        Failure.NIC_MISCONFIGURED,
+        Failure.NIC_SATURATED,
+        Failure.HOST_MISCONFIGURED,
+    }
 )
-"""Failures that are a difference from the record before they are a symptom: somebody may have wanted it and not recorded it."""
+"""Failures that somebody may have wanted: a difference from the record that was not recorded, an upload that fills the line."""
 
 # Keys are data from the observed host: anything that is not exactly one of these shapes never becomes an entity.
 _KEY_SHAPES: Final = {

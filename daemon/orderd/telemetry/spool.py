@@ -59,6 +59,8 @@ class Spool:
         self._last_sequence = 0
         self._using = asyncio.Lock()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="spool")
+        self.forgotten = 0
+        """Samples that were forgotten to make room; counted here, because whoever asked for room may be cancelled meanwhile."""
         self.reopened = 0
 
     @property
@@ -163,7 +165,9 @@ class Spool:
         self._memory_samples += batch.samples
         dropped = await self._spill() if durable else 0
         while self._memory_bytes > self._memory_bytes_max and len(self._memory) > 1:
-            dropped += self._pop().samples
+            samples = self._pop().samples
+            self.forgotten += samples
+            dropped += samples
         return dropped
 
     async def _forget(self, place: int) -> int:
@@ -209,6 +213,7 @@ class Spool:
         written, dropped, error = await self._in_thread(_write, disk, tuple(self._memory))
         for _ in range(written):
             self._pop()
+        self.forgotten += dropped
         self._disk_samples = disk.samples
         if error is not None:
             self._fails(error)

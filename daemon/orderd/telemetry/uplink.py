@@ -113,7 +113,7 @@ class Uplink:
     @property
     def dropped(self) -> int:
         """Return how many samples were forgotten because a bound was reached, the trainer refused them or the disk lost them."""
-        return self._dropped + self._spool.lost
+        return self._dropped + self._spool.forgotten + self._spool.lost
 
     @property
     def problem(self) -> str:
@@ -151,8 +151,7 @@ class Uplink:
             async with asyncio.timeout(STOP_S):
                 while self._pending.any.is_set():
                     await self._seal(durable=True)
-                forgotten = await self._spool.spill()
-                self._dropped += forgotten
+                await self._spool.spill()
                 await self._spool.close()
         except TimeoutError:
             LOG.warning("uplink: the disk of the spool hangs; what waited in memory is lost")
@@ -167,8 +166,7 @@ class Uplink:
             if self._pending.any.is_set():
                 await self._seal(durable=late or bool(self._problem))
             elif late:
-                forgotten = await self._spool.spill()
-                self._dropped += forgotten
+                await self._spool.spill()
 
     def _patience_s(self) -> float:
         """Return how long a batch may wait to become full; while nobody takes batches, fuller ones keep the spool small."""
@@ -188,8 +186,7 @@ class Uplink:
             LOG.warning("uplink: a batch of %d bytes is more than the trainer takes; it is dropped", len(message))
             self._dropped += len(samples)
             return
-        forgotten = await self._spool.append(message, len(samples), durable=durable)
-        self._dropped += forgotten
+        await self._spool.append(message, len(samples), durable=durable)
         await self._tell()
 
     async def _deliver_forever(self) -> None:
@@ -326,8 +323,7 @@ class Uplink:
         if problem != self._problem:
             LOG.warning("uplink: %s: %s; samples are spooled", self._config.trainer, problem)
         self._problem = problem
-        forgotten = await self._spool.spill()
-        self._dropped += forgotten
+        await self._spool.spill()
 
 
 async def _until_one_fails(*parts: Coroutine[Any, Any, None]) -> None:

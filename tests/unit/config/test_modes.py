@@ -4,7 +4,7 @@ import pytest
 
 from orderd.config.modes import laxest_mode, mode_of
 from orderd.config.schema import DecisionConfig, ModesConfig
-from orderd.domain.faults import DIFFERENCES, Failure
+from orderd.domain.faults import ASKED_FIRST, Failure
 from orderd.domain.values import Mode
 
 
@@ -12,7 +12,7 @@ def config(mode, failures=None, repairs=None):
     return DecisionConfig(mode=mode, modes=ModesConfig(failures=failures or {}, repairs=repairs or {}))
 
 
-@pytest.mark.parametrize("failure", sorted(DIFFERENCES))
+@pytest.mark.parametrize("failure", sorted(ASKED_FIRST))
 def test_what_only_differs_from_the_record_is_asked_about(failure):
     """Nobody who changed a thing on purpose and did not record it finds it changed back without a question."""
     assert mode_of(config(Mode.AUTO), failure, "r") is Mode.APPROVE
