@@ -22,10 +22,10 @@ def _one_thread():
 
 
 def test_a_network_beats_the_rules_and_they_beat_chance(tmp_path, monkeypatch):
-    """On hosts that no training saw, after two roll-outs of the profile for small machines; counted in steps, not in seconds."""
+    """On hosts that no training saw, after three roll-outs of the profile for small machines; counted in steps, not in seconds."""
     import typer
 
-    bounded = replace(PROFILES["cpu-3min"], bounds=Bounds(iterations=2))
+    bounded = replace(PROFILES["cpu-3min"], bounds=Bounds(iterations=3))
     monkeypatch.setitem(PROFILES, "cpu-3min", bounded)
     app = typer.Typer()
     app.command("fit")(cli.fit)
@@ -36,5 +36,4 @@ def test_a_network_beats_the_rules_and_they_beat_chance(tmp_path, monkeypatch):
     settled = {name: scored[name]["settled"]["value"] for name in ("network", "rules", "chance")}
     assert settled["network"] > settled["rules"] + 0.05
     assert settled["rules"] > settled["chance"] + 0.3
-    # A minute teaches to settle hosts; that nothing is touched in vain takes longer, and longer trainings are held to it.
-    assert scored["network"]["harmful_per_host"]["value"] < 0.3
+    assert scored["network"]["harmful_per_host"]["value"] < 0.1

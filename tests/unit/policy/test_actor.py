@@ -1,9 +1,11 @@
 """How beliefs become actions."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 
-from ordertrainer.policy.actor import Care, Network, decide
+from ordertrainer.policy.actor import Beliefs, Care, Network, decide
 from ordertrainer.sim import Simulator
 
 WAIT, STOP, CALL = 4, 5, 6
@@ -42,3 +44,35 @@ def test_a_network_never_does_what_it_may_not(world, playbooks, untrained):
         assert mask.gather(1, actions[:, None]).all()
         assert (actions[~sim.state.idle] == world.wait).all()
         assert not sim.step(actions).refused.any()
+
+
+def chosen(world, network, seconds, action):
+    """Return what is done in each second, on one host of which always the same is believed."""
+    probability = torch.zeros(1, world.actions)
+    probability[0, action] = 1.0
+    done = []
+    for at_s in seconds:
+        sim = SimpleNamespace(compiled=world, state=SimpleNamespace(at_s=torch.tensor([float(at_s)])))
+        done.append(int(network.choose(sim, Beliefs(where=torch.tensor([0]), probability=probability))))
+    return done
+
+
+def test_a_repair_has_to_be_wanted_twice(world, playbooks, untrained):
+    """One sample that looks broken is not enough."""
+    network = Network(untrained, playbooks.contracts)
+    assert chosen(world, network, [5, 6, 7], 0) == [world.wait, 0, 0]
+
+
+def test_a_person_has_to_be_wanted_for_longer(world, playbooks, untrained):
+    """What only looks broken is often over by then; whatever is wanted between begins the wait anew."""
+    network, call, wait = Network(untrained, playbooks.contracts, Care(call_after_s=3.0)), world.escalate, world.wait
+    assert chosen(world, network, range(5, 10), call) == [wait, wait, wait, call, call]
+    assert chosen(world, network, [10], wait) == [wait]
+    assert chosen(world, network, range(11, 15), call) == [wait, wait, wait, call]
+
+
+def test_a_new_episode_begins_the_wait_anew(world, playbooks, untrained):
+    """What was wanted before a reset was wanted of another host."""
+    network = Network(untrained, playbooks.contracts, Care(call_after_s=2.0))
+    assert chosen(world, network, [50, 51, 52], world.escalate)[-1] == world.escalate
+    assert chosen(world, network, [0, 1, 2], world.escalate) == [world.wait, world.wait, world.escalate]

@@ -41,6 +41,18 @@ def repaired_failures(contracts: Tensor) -> Tensor:
     return contracts[:, : len(FAILURE_CLASSES)]
 
 
+def only_known(contracts: Tensor, known: Tensor) -> Tensor:
+    """Return [R, C] without what is said about signals that a network does not know.
+
+    Args:
+        contracts: [R, C].
+        known: [F] float32, 1 for entity signals that it knows.
+    """
+    about = contracts[:, -2 * _OF_A_SIGNAL * len(known) :].unflatten(1, (2, len(known), _OF_A_SIGNAL))
+    kept = (about * known[:, None]).flatten(1)
+    return torch.cat((contracts[:, : -kept.shape[1]], kept), dim=-1)
+
+
 def _columns(repair: Repair) -> Iterator[float]:
     touched = {touch.partition(" ")[0] for touch in repair.touches}
     yield from _flags(repair.repairs, FAILURE_CLASSES)

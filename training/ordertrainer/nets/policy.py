@@ -5,6 +5,10 @@ Entities are encoded as in the order model: one encoder for all of them, and a s
 A repair is what its contract says (`contracts`), never a number: any catalogue can be ranked, in any order, and a pair of entity
 and repair is scored by how their two vectors meet. Actions are those of the simulator: ``entity * R + repair``, then WAIT, STOP
 and ESCALATE. What may not be done has probability 0.
+
+Signals that no training could show moving are unknown to a network: it takes them for missing, in windows and in contracts alike.
+What is left to it then is that a repair may be tried here, and that its contract calls the entity unhealthy; training hides
+signals that it knows, so that it learns to go by that too.
 """
 
 from dataclasses import dataclass
@@ -16,7 +20,7 @@ from torch.nn import functional as nnf
 
 from orderd.domain.faults import KIND_OF, KINDS, Failure
 from orderd.domain.signals import ENTITY_SIGNALS, HOST_SIGNALS
-from ordertrainer.nets.contracts import CONTRACT_COLUMNS, FAILURE_CLASSES, repaired_failures
+from ordertrainer.nets.contracts import CONTRACT_COLUMNS, FAILURE_CLASSES, only_known, repaired_failures
 from ordertrainer.nets.order import Block, Encoder, Shape
 
 OTHERS: Final = 3
@@ -98,6 +102,7 @@ class PolicyNet(nn.Module):
     """The policy; ``forward`` takes the fields of ``Inputs`` by name and order."""
 
     possible: Tensor
+    known: Tensor
 
     def __init__(self, shape: PolicyShape | None = None) -> None:
         """Build with random weights.
@@ -124,11 +129,19 @@ class PolicyNet(nn.Module):
         self.called_for = nn.Parameter(torch.zeros(()))
         self.explains = nn.Parameter(torch.ones(()))
         self.register_buffer("possible", possible_failures().to(torch.float32))
+        self.register_buffer("known", torch.ones(len(ENTITY_SIGNALS)))
 
-    def logits(self, seen: Inputs) -> PolicyLogits:
-        """Return what the losses are computed on."""
-        contracts = self.contract(seen.contracts)
-        own = self.entity(seen.entities) + self.kind(seen.kind) + self._offered(seen, contracts)
+    def logits(self, seen: Inputs, hidden: Tensor | None = None) -> PolicyLogits:
+        """Return what the losses are computed on.
+
+        Args:
+            seen: what it sees.
+            hidden: [F] float32, 1 for entity signals that it shall not know this time.
+        """
+        known = self.known if hidden is None else self.known * (1.0 - hidden)
+        contracts = self.contract(only_known(seen.contracts, known))
+        measured = torch.where(known > 0, seen.entities, torch.nan)
+        own = self.entity(measured) + self.kind(seen.kind) + self._offered(seen, contracts)
         tokens = torch.cat((self.host(seen.host).unsqueeze(1), own), dim=1)
         tokens = self._mix(tokens, nnf.pad(seen.present.to(own.dtype), (1, 0), value=1.0))
         both = self.norm(torch.cat((own, tokens[:, 1:]), dim=-1))

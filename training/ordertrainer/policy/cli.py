@@ -1,7 +1,7 @@
 """`ordertrainer imitate`, `exam` and `fit`: a policy from the simulator. Reads playbooks, writes checkpoints."""
 
 import json
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -76,8 +76,7 @@ def exam(
         playbooks, held = _ready(threads, device), heldout.load()
         wanted = {name.strip() for name in suite.split(",") if name.strip()}
         asked = [s for s in suites(playbooks.world, held) if (held_out or not s.held) and (not wanted or s.name in wanted)]
-        network = Network(policy_of(content).to(playbooks.contracts.device), playbooks.contracts)
-        arms = makers(playbooks, network, [name for name in baselines.split(",") if name], seed)
+        arms = makers(playbooks, _network(content, playbooks), [name for name in baselines.split(",") if name], seed)
         with screen("exam", ERRORS) as shown:
             report = examine(playbooks, arms, asked, hosts=hosts, seed=seed, tick=shown.ask)
     report |= {"policy": {key: content[key] for key in ("seed", "iteration", "commit", "catalogue", "heldout")}}
@@ -105,8 +104,7 @@ def fit(
     with _refusals(out):
         playbooks, held = _ready(threads, device), heldout.load()
         path = _imitate(playbooks, out, replace(chosen.settings, seed=seed), chosen.bounds, resume=resume)
-        network = Network(policy_of(read_policy(path)).to(playbooks.contracts.device), playbooks.contracts)
-        arms = makers(playbooks, network, (RULES, CHANCE), seed)
+        arms = makers(playbooks, _network(read_policy(path), playbooks), (RULES, CHANCE), seed)
         with screen("exam", ERRORS) as shown:
             mix = training_mix(playbooks.world, held)
             report = examine(playbooks, arms, [mix], hosts=chosen.exam_hosts, seed=seed, tick=shown.ask)
@@ -127,6 +125,11 @@ def in_order(report: dict[str, Any]) -> bool:
 def _ready(threads: int, device: str) -> Playbooks:
     torch.set_num_threads(threads)
     return load_playbooks(device=("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device)
+
+
+def _network(content: dict[str, Any], playbooks: Playbooks) -> Callable[[], Network]:
+    net = policy_of(content).to(playbooks.contracts.device)
+    return lambda: Network(net, playbooks.contracts)
 
 
 def _imitate(playbooks: Playbooks, out: Path, settings: Settings, bounds: Bounds, *, resume: bool) -> Path:

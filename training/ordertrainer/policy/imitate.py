@@ -50,6 +50,7 @@ BEST: Final = "best.pt"
 HISTORY: Final = "history.jsonl"
 PARTS: Final = ("watching hosts", "learning", "examining")
 """Of an iteration."""
+FEW_REPAIRS: Final = 3
 _GRADIENT_NORM_MAX: Final = 1.0
 _WARM_STEPS: Final = 50
 _NORMALISER_MOMENTS: Final = 4000
@@ -68,6 +69,7 @@ class Settings:
         batch: moments a step.
         learning_rate: after the first steps; falls with the root of the iteration.
         weight_decay: of AdamW.
+        hide: share of the signals that few repairs ask for, hidden from the learner in every other step.
         mean_of: steps over which weights are averaged.
         tune_hosts: of each suite that chooses between iterations.
         patience: iterations without a better one before training ends.
@@ -82,6 +84,7 @@ class Settings:
     batch: int = 256
     learning_rate: float = 2e-3
     weight_decay: float = 0.02
+    hide: float = 0.15
     mean_of: int = 100
     tune_hosts: int = 128
     patience: int = 10
@@ -181,7 +184,7 @@ def imitate(
         began = clock()
         iteration = _Iteration(playbooks, state, settings, watcher)
         iteration.roll_out(trained, out)
-        loss = iteration.fit()
+        loss = iteration.fit(trained)
         line = {"iteration": state.iteration, "moments": sum(map(len, state.moments)), **loss, **iteration.examine(tuning)}
         line["seconds"] = round(clock() - began, 2)
         state.seconds += line["seconds"]
@@ -284,39 +287,42 @@ class _Iteration:
         state.moments.append(kept)
         _bound(state, settings, self._number + 1)
 
-    def fit(self) -> dict[str, float]:
+    def fit(self, trained: Trained) -> dict[str, float]:
         """Fit the learner to all moments so far; return mean losses."""
         state, settings = self._state, self._settings
         torch.manual_seed(seed_of(settings.seed, "dropout", self._number))
         draws = torch.Generator().manual_seed(seed_of(settings.seed, "draws", self._number))
         moments = concatenate(state.moments)
         if not self._number:
-            self._scale(moments)
+            self._scale(moments, trained)
         state.net.train()
         tick, sums = self._tick(PARTS[1]), torch.zeros(3)
+        rare, device = _rarely_asked_for(self._playbooks).cpu(), self._playbooks.contracts.device
         for step in range(settings.steps):
             batch = moments.take(torch.randint(0, len(moments), (settings.batch,), generator=draws))
-            sums += self._step(batch.to(self._playbooks.contracts.device))
+            hidden = torch.rand(rare.shape, generator=draws) < settings.hide * (step % 2)
+            sums += self._step(batch.to(device), (hidden & rare).to(device, torch.float32))
             tick((step + 1) / settings.steps)
         action, failure, wrong = (sums / settings.steps).tolist()
         return {"loss_action": round(action, 5), "loss_failure": round(failure, 5), "loss_wrong": round(wrong, 5)}
 
-    def _scale(self, moments: Decisions) -> None:
+    def _scale(self, moments: Decisions, trained: Trained) -> None:
         """Fit the normalisers, once: later moments must look to the network as the first ones did."""
+        self._state.net.known.copy_(trained.locked.signals())
         net, world = self._state.net, self._playbooks.world
         seen = inputs(world, self._playbooks.contracts, moments.first(_NORMALISER_MOMENTS).to(self._playbooks.contracts.device))
         net.host.normaliser.fit(seen.host.flatten(0, 1).cpu().numpy())
         net.entity.normaliser.fit(seen.entities[seen.present].flatten(0, 1).cpu().numpy())
         self._state.mean.load_state_dict(net.state_dict())
 
-    def _step(self, batch: Decisions) -> torch.Tensor:
+    def _step(self, batch: Decisions, hidden: torch.Tensor) -> torch.Tensor:
         state, settings = self._state, self._settings
         state.step += 1
         rate = settings.learning_rate * min(1.0, state.step / _WARM_STEPS) / (1.0 + self._number) ** 0.5
         for group in state.optimiser.param_groups:
             group["lr"] = rate
         state.optimiser.zero_grad()
-        parts = losses(state.net.logits(inputs(self._playbooks.world, self._playbooks.contracts, batch)), batch)
+        parts = losses(state.net.logits(inputs(self._playbooks.world, self._playbooks.contracts, batch), hidden), batch)
         parts.total().backward()
         torch.nn.utils.clip_grad_norm_(state.net.parameters(), _GRADIENT_NORM_MAX)
         state.optimiser.step()
@@ -329,12 +335,12 @@ class _Iteration:
 
     def examine(self, tuning: tuple[Suite, ...]) -> dict[str, Any]:
         """Let the mean of the weights keep hosts in order that no iteration learns from."""
-        network = Network(self._state.mean, self._playbooks.contracts)
         found: dict[str, Any] = {}
         worths: list[float] = []
         for place, suite in enumerate(tuning):
             tick = self._tick(PARTS[2], place, len(tuning))
             seed = seed_of(self._settings.seed, "tuning", suite.name)
+            network = Network(self._state.mean, self._playbooks.contracts)
             played = play(network, self._playbooks.world, suite, hosts=self._settings.tune_hosts, seed=seed, tick=tick)
             values = {name: score.value for name, score in scores(played, resamples=1).items()}
             found[suite.name] = {name: round(value, 5) for name, value in values.items() if value == value}  # noqa: PLR0124  NaN is not itself
@@ -343,6 +349,16 @@ class _Iteration:
 
     def _tick(self, what: str, place: int = 0, of: int = 1) -> Callable[[float], None]:
         return lambda share: self._watcher.part(what, self._number, (place + share) / of)
+
+
+def _rarely_asked_for(playbooks: Playbooks) -> torch.Tensor:
+    """Return [F] bool: the signals that some repair needs, and few do; the others tell what is in order at all."""
+    asked = playbooks.world.repairs.preconditions
+    used = (asked.alternatives @ asked.needed) > 0
+    count = torch.zeros(playbooks.world.carried.shape[1], len(playbooks.repairs), device=used.device)
+    count.index_add_(0, asked.column, used.to(count.dtype))
+    repairs = (count > 0).sum(-1)
+    return (repairs > 0) & (repairs <= FEW_REPAIRS)
 
 
 def worth(values: dict[str, float]) -> float:

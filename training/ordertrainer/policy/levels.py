@@ -6,8 +6,10 @@ Axes: N host, L lane, K fault.
 import torch
 from torch import Tensor
 
+from orderd.domain.signals import ENTITY_SIGNALS
 from ordertrainer.heldout import HeldOut, Part
 from ordertrainer.sim import Compiled, Levels, Shares, Uniform
+from ordertrainer.sim.healthy import ENTITY
 
 
 class Locked:
@@ -30,6 +32,13 @@ class Locked:
         names = self.world.fault_names
         mine = torch.tensor([self.held.part(name) in parts for name in names], device=self.pairs.device)
         return mine & self.world.faults.visible[:-1]
+
+    def signals(self) -> Tensor:
+        """Return [F] bool: the entity signals that training shows moving, by a trained fault or by themselves."""
+        moved = self.world.own.moved[:-1][self.families(Part.TRAIN)].any(0)
+        healthy = [ENTITY[signal.name] for signal in ENTITY_SIGNALS]
+        alive = torch.tensor([each.noise > 0.0 or each.low != each.high for each in healthy], device=moved.device)
+        return moved | alive
 
     def refuse(self, levels: Levels) -> None:
         """Refuse levels that no training may see.

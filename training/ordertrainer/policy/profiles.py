@@ -29,7 +29,7 @@ PROFILES: Final = {
     "cpu-3min": Profile(
         summary="three minutes of two slow cores; orders network, rules and chance, and no more",
         settings=Settings(
-            rollout=Rollout(hosts=128, keep_tense=0.35, keep_calm=0.08),
+            rollout=Rollout(hosts=128),
             steps=90,
             batch=160,
             mean_of=60,

@@ -23,15 +23,22 @@ Makers = Mapping[str, Callable[[], Policy]]
 Tick = Callable[[str, float], None]
 
 
-def makers(playbooks: Playbooks, network: Network | None, baselines: Iterable[str], seed: int) -> Makers:
-    """Return who takes the exam, the network first."""
+def makers(playbooks: Playbooks, network: Callable[[], Network] | None, baselines: Iterable[str], seed: int) -> Makers:
+    """Return who takes the exam, the network first.
+
+    Args:
+        playbooks: the catalogue.
+        network: makes a new one; None: it takes no exam.
+        baselines: who else does.
+        seed: of chance.
+    """
     known: dict[str, Callable[[], Policy]] = {
         ORACLE: Oracle,
         RULES: lambda: Rules(playbooks.repairs),
         CHANCE: lambda: Chance(seed),
     }
     chosen = {name: known[name] for name in baselines}
-    return chosen if network is None else {NETWORK: lambda: network, **chosen}
+    return chosen if network is None else {NETWORK: network, **chosen}
 
 
 def examine(

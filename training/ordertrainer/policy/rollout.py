@@ -2,7 +2,8 @@
 
 DAgger asks the expert what would be right wherever the learner comes to. Of every episode one of the two acts, drawn when it
 begins; some learners act by lot, in proportion to what they believe, so that wrong turns are seen too. Most seconds of most hosts
-are calm and alike: few of them are kept, and those that are count for more.
+are calm and alike: few of them are kept, and those that are count for more, so that what is learned are probabilities. Seconds in
+which something could be repaired that looks unhealthy, and nothing should be, are the ones to learn patience from.
 
 Axes: N host.
 
@@ -17,9 +18,9 @@ import torch
 from torch import Tensor
 
 from ordertrainer.policy.actor import Network
-from ordertrainer.policy.decisions import Decisions, concatenate, keep
+from ordertrainer.policy.decisions import Decisions, concatenate, keep, unmet
 from ordertrainer.policy.labels import Labels, labels
-from ordertrainer.sim import Compiled, Simulator
+from ordertrainer.sim import Simulator
 from ordertrainer.sim.candidates import outcomes
 from ordertrainer.sim.policies import expert
 from ordertrainer.sim.signals import Observation
@@ -36,18 +37,18 @@ class Rollout:
         seconds: of each.
         by_lot: share of the learner's episodes in which it draws its actions.
         keep_act: share of moments kept in which something is to be done.
-        keep_tense: of those in which nothing is to be done, on a host with a fault or decoy.
+        keep_tempting: of those in which nothing is to be done, and some repair is called for by its contract.
+        keep_tense: of the others on a host with a fault or decoy.
         keep_calm: of all others.
-        evens: exponent of how much a kept moment counts for those that were not; 1 restores how often each happens.
     """
 
     hosts: int = 192
     seconds: int = 120
     by_lot: float = 0.3
     keep_act: float = 0.7
-    keep_tense: float = 0.25
-    keep_calm: float = 0.06
-    evens: float = 0.5
+    keep_tempting: float = 0.7
+    keep_tense: float = 0.2
+    keep_calm: float = 0.05
 
 
 class Watch:
@@ -98,8 +99,9 @@ class Watch:
     def _keep(self, seen: Observation, mask: Tensor, told: Labels) -> Decisions:
         sim, settings = self._sim, self._settings
         acts = told.right[:, 0] != sim.compiled.wait
-        tense = _something_shows(sim.compiled, sim)
-        share = torch.where(acts, settings.keep_act, torch.where(tense, settings.keep_tense, settings.keep_calm))
+        share = torch.where(_something_shows(sim), settings.keep_tense, settings.keep_calm)
+        share = torch.where(_tempting(sim, seen, mask), settings.keep_tempting, share)
+        share = torch.where(acts, settings.keep_act, share)
         where = ((self._rand() < share) & sim.state.idle).nonzero()[:, 0]
         return keep(
             sim.compiled,
@@ -108,17 +110,18 @@ class Watch:
             tried=outcomes(sim.compiled, sim.state),
             mask=mask,
             told=told,
-            weight=(share[where] / settings.keep_act) ** -settings.evens,
+            weight=1.0 / share[where],
         )
 
     def _let_learn(self, learner: Network, seen: Observation, mask: Tensor, actions: Tensor) -> None:
         """Overwrite the actions of hosts on which the learner acts."""
-        where = (~self._by_expert & self._sim.state.idle).nonzero()[:, 0]
-        if not len(where):
+        beliefs = learner.believe(self._sim, seen, mask)
+        if not len(beliefs.where):
             return
-        probability = learner.probabilities(self._sim.compiled, self._sim.state, seen, mask, where)
-        lot = torch.multinomial(probability, 1, generator=self._sim.generator)[:, 0]
-        actions[where] = torch.where(self._by_lot[where], lot, learner.choose(probability))
+        chosen = learner.choose(self._sim, beliefs)
+        lot = torch.multinomial(beliefs.probability, 1, generator=self._sim.generator)[:, 0]
+        chosen[beliefs.where] = torch.where(self._by_lot[beliefs.where], lot, chosen[beliefs.where])
+        actions[:] = torch.where(self._by_expert, actions, chosen)
 
     def _cast(self, done: Tensor) -> None:
         """Draw who acts in the episodes that begin now."""
@@ -130,9 +133,14 @@ class Watch:
         return torch.rand(len(self._sim.state), generator=self._sim.generator, device=self._sim.state.at_s.device)
 
 
-def _something_shows(world: Compiled, sim: Simulator) -> Tensor:
+def _tempting(sim: Simulator, seen: Observation, mask: Tensor) -> Tensor:
+    """Tell where some repair may be tried on what does not look as its contract says healthy things do: [N] bool."""
+    return (mask[:, : sim.compiled.wait] & unmet(sim.compiled, seen.rows).flatten(1)).any(-1)
+
+
+def _something_shows(sim: Simulator) -> Tensor:
     """Tell where there is, or lately was, a fault or a decoy: [N] bool."""
-    some = (sim.state.levels.fault != world.no_fault).T
+    some = (sim.state.levels.fault != sim.compiled.no_fault).T
     begun = some & (sim.state.known.onset_s <= sim.state.at_s)
     over = sim.state.at_s - sim.state.ended_s > _LATELY_S
     return (begun & ~over).any(0)
