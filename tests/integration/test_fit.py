@@ -22,7 +22,7 @@ def _one_thread():
 
 
 def test_a_network_beats_the_rules_and_they_beat_chance(tmp_path, monkeypatch):
-    """On hosts that no training saw, after three roll-outs of the profile for small machines; counted in steps, not in seconds."""
+    """On hosts that no training saw, after three roll-outs of the profile for small machines; counted, not timed."""
     import typer
 
     bounded = replace(PROFILES["cpu-3min"], bounds=Bounds(iterations=3))

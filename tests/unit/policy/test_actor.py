@@ -6,7 +6,10 @@ import pytest
 import torch
 
 from ordertrainer.policy.actor import Beliefs, Care, Network, decide
-from ordertrainer.sim import Simulator
+from ordertrainer.policy.floored import FLOOR_AFTER_S, Floored
+from ordertrainer.sim import Shares, Simulator, Uniform
+from ordertrainer.sim.levels import afflict
+from ordertrainer.sim.policies import Rules
 
 WAIT, STOP, CALL = 4, 5, 6
 
@@ -76,3 +79,32 @@ def test_a_new_episode_begins_the_wait_anew(world, playbooks, untrained):
     network = Network(untrained, playbooks.contracts, Care(call_after_s=2.0))
     assert chosen(world, network, [50, 51, 52], world.escalate)[-1] == world.escalate
     assert chosen(world, network, [0, 1, 2], world.escalate) == [world.wait, world.wait, world.escalate]
+
+
+def stopped(world):
+    """Return a host on which a service was stopped before the first second, and nothing else happens."""
+    quiet = Uniform(world, shares=Shares(quiet=1.0, decoy=0, single=0, pair=0, buried=0))
+    sim = Simulator(world, hosts=1, seed=2, chaos=quiet)
+    sim.begin(torch.tensor([0]), afflict(world, quiet.draw(1, torch.Generator().manual_seed(0)), "service_stop"))
+    return sim
+
+
+def test_rules_act_where_the_network_waits_for_too_long(world, playbooks, untrained):
+    """A model never silences a rule; it gets its time first."""
+    never = Network(untrained, playbooks.contracts, Care(repair_min=2.0, call_min=2.0))
+    sim, floored, done = stopped(world), Floored(never, Rules(playbooks.repairs)), []
+    for _ in range(int(FLOOR_AFTER_S) + 1):
+        done.append(int(floored.act(sim, sim.observe())))
+        sim.step(torch.tensor(done[-1:]))
+    assert done == [world.wait] * int(FLOOR_AFTER_S) + [world.action(0, "service_start")]
+
+
+def test_rules_are_not_asked_where_the_network_acts(world, playbooks, untrained):
+    """Whoever is surer decides; two hands on one service are one too many."""
+
+    class Restless(Network):
+        def choose(self, sim, beliefs):
+            return torch.full((1,), sim.compiled.action(0, "service_start"))
+
+    sim, floored = stopped(world), Floored(Restless(untrained, playbooks.contracts), None, floor_after_s=0.0)
+    assert int(floored.act(sim, sim.observe())) == world.action(0, "service_start")

@@ -53,6 +53,20 @@ def test_rules_harm_less_than_chance(played):
     assert played["rules"][1] < 0.5 * played["chance"][1]
 
 
+def test_rules_leave_alone_what_was_announced(world, broken):
+    """A service that is stopped on purpose: neither a repair, nor a call. The same service stopped by nobody is repaired."""
+    actions = {}
+    for name in ("service_stopped_on_purpose", "service_stop"):
+        rules, sim = Rules(load_repairs(PLAYBOOKS / "repairs").repairs), Simulator(world, hosts=1, seed=0)
+        sim.state = broken(name).state
+        for _ in range(40):
+            action = rules.act(sim, sim.observe())
+            actions.setdefault(name, set()).add(int(action))
+            sim.step(action)
+    assert actions["service_stopped_on_purpose"] == {world.wait}
+    assert world.action(0, "service_start") in actions["service_stop"]
+
+
 def test_chance_repeats(world):
     """Equal seeds draw equal actions."""
     sim = Simulator(world, hosts=16, seed=0)

@@ -4,6 +4,7 @@
     labels      what is right to do at a moment, and what is true of it
     decisions   moments to learn from, kept small
     actor       a network as something that acts
+    floored     the same with orderd's rules as its floor
     rollout     hosts that live on under expert and learner, and what is kept of them
     objective   what training minimises
     imitate     stage 2: DAgger on the expert that knows every fault, one resumable loop

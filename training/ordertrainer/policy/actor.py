@@ -101,17 +101,20 @@ class Network:
         world, at_s = sim.compiled, sim.state.at_s
         wanted = torch.full_like(at_s, world.wait, dtype=torch.int64)
         wanted[beliefs.where] = decide(beliefs.probability, self._care)
-        self._repair_since_s = _since(self._repair_since_s, at_s, wanted < world.wait)
-        self._call_since_s = _since(self._call_since_s, at_s, wanted == world.escalate)
+        self._repair_since_s = since(self._repair_since_s, at_s, wanted < world.wait)
+        self._call_since_s = since(self._call_since_s, at_s, wanted == world.escalate)
         hasty = (wanted < world.wait) & (at_s - self._repair_since_s < self._care.repair_after_s)
         hasty |= (wanted == world.escalate) & (at_s - self._call_since_s < self._care.call_after_s)
         return wanted.masked_fill(hasty, world.wait)
 
 
-def _since(before_s: Tensor, at_s: Tensor, wanted: Tensor) -> Tensor:
+def since(before_s: Tensor, at_s: Tensor, wanted: Tensor) -> Tensor:
     """Return [N]: since when something is wanted without a break, NEVER_S where it is not.
 
-    What is said of a later second was said of another episode.
+    Args:
+        before_s: [N] what this returned last time, empty in the beginning; a later second was one of another episode.
+        at_s: [N] now.
+        wanted: [N] bool.
     """
     before_s = before_s if len(before_s) == len(at_s) else at_s
     return torch.where(wanted, torch.where(before_s <= at_s, before_s, at_s), NEVER_S)

@@ -9,13 +9,14 @@ from typing import Any, Final
 from ordertrainer.chaos.catalogue import load_faults
 from ordertrainer.policy.actor import Network
 from ordertrainer.policy.exam import by_group, plain, play, scores
+from ordertrainer.policy.floored import Floored
 from ordertrainer.policy.playbooks import Playbooks
 from ordertrainer.policy.seeds import seed_of
 from ordertrainer.policy.suites import Suite
 from ordertrainer.sim.catalogue import PLAYBOOKS
 from ordertrainer.sim.policies import Chance, Oracle, Policy, Rules
 
-NETWORK, ORACLE, RULES, CHANCE = "network", "oracle", "rules", "chance"
+NETWORK, BOTH, ORACLE, RULES, CHANCE = "network", "network + rules", "oracle", "rules", "chance"
 BASELINES: Final = (ORACLE, RULES, CHANCE)
 
 Makers = Mapping[str, Callable[[], Policy]]
@@ -24,7 +25,7 @@ Tick = Callable[[str, float], None]
 
 
 def makers(playbooks: Playbooks, network: Callable[[], Network] | None, baselines: Iterable[str], seed: int) -> Makers:
-    """Return who takes the exam, the network first.
+    """Return who takes the exam: the network first, then with the rules as its floor where the rules take it too.
 
     Args:
         playbooks: the catalogue.
@@ -38,7 +39,10 @@ def makers(playbooks: Playbooks, network: Callable[[], Network] | None, baseline
         CHANCE: lambda: Chance(seed),
     }
     chosen = {name: known[name] for name in baselines}
-    return chosen if network is None else {NETWORK: network, **chosen}
+    if network is None:
+        return chosen
+    both = {BOTH: lambda: Floored(network(), Rules(playbooks.repairs))} if RULES in chosen else {}
+    return {NETWORK: network, **both, **chosen}
 
 
 def examine(

@@ -25,7 +25,7 @@ def usable(world: Compiled, state: State, seen: Observation | None = None) -> Te
     """
     seen = seen or observe(world, state, (0.0,))
     kinds = world.slot_kind[:, None] == world.repairs.kind[:-1]
-    may = seen.present & ~_held(world, state) & state.idle[:, None]
+    may = seen.present & ~held(world, state) & state.idle[:, None]
     return world.repairs.preconditions.hold(seen.rows[:, :, 0]) & kinds & may[..., None] & ~tried(world, state)
 
 
@@ -57,8 +57,8 @@ def outcomes(world: Compiled, state: State) -> Tensor:
     return table.view(len(state), -1, width)[:, :-1, :-1]
 
 
-def _held(world: Compiled, state: State) -> Tensor:
+def held(world: Compiled, state: State) -> Tensor:
     """Return [N, E] bool: announced to orderd."""
-    held = (state.lanes.front & state.known.held).T.to(torch.float32)
-    table = torch.zeros(len(state), world.layout.slots, device=held.device)
-    return table.scatter_add_(1, state.levels.slot, held) > 0
+    told = (state.lanes.front & state.known.held).T.to(torch.float32)
+    table = torch.zeros(len(state), world.layout.slots, device=told.device)
+    return table.scatter_add_(1, state.levels.slot, told) > 0

@@ -17,9 +17,11 @@ from torch import Tensor
 from orderd.decision.candidates import candidates
 from orderd.decision.precedence import cause_of
 from orderd.diagnosis import by_rules
+from orderd.domain.faults import Entity
 from orderd.domain.repairs import Repair
 from orderd.domain.values import Diagnosis
 from orderd.domain.window import Window
+from ordertrainer.sim.candidates import held
 from ordertrainer.sim.signals import Observation
 from ordertrainer.sim.simulator import Simulator
 from ordertrainer.sim.state import State
@@ -86,7 +88,10 @@ class Chance:
 
 
 class Rules:
-    """Does what orderd does without a model: real rules, real candidates, on one host after another. Slow, and exact."""
+    """Does what orderd does without a model: real rules, real candidates, on one host after another. Slow, and exact.
+
+    What was announced to orderd is held, as a person's hold would have it: neither repaired, nor is anybody called for it.
+    """
 
     def __init__(self, repairs: Mapping[str, Repair]) -> None:
         """Repair with a catalogue."""
@@ -97,16 +102,17 @@ class Rules:
     def act(self, sim: Simulator, seen: Observation) -> Tensor:
         """Decide host by host; hosts under repair are left alone."""
         world, ages = sim.compiled, sim.state.at_s.tolist()
-        actions = torch.full((len(ages),), world.wait)
+        actions, told = torch.full((len(ages),), world.wait), held(world, sim.state)
         for host in sim.state.idle.nonzero()[:, 0].tolist():
             if ages[host] == 0.0:
                 self._close(host)
             window = window_of(seen, host, world.layout, ages[host])
-            actions[host] = self._decide(world, host, ages[host], window)
+            mine = {world.layout.entity(slot) for slot in told[host].nonzero()[:, 0].tolist()}
+            actions[host] = self._decide(world, host, ages[host], window, mine)
         return actions.to(seen.rows.device)
 
-    def _decide(self, world: Compiled, host: int, at_s: float, window: Window) -> int:
-        found = by_rules(window)
+    def _decide(self, world: Compiled, host: int, at_s: float, window: Window, told: Collection[Entity]) -> int:
+        found = [diagnosis for diagnosis in by_rules(window) if diagnosis.entity not in told]
         slots = {world.layout.entity(slot): slot for slot in range(world.layout.slots)}
         self._close(host, {slots[diagnosis.entity] for diagnosis in found})
         wanted = world.wait
