@@ -1,10 +1,10 @@
 """What imitation in the simulator teaches, beside rules and chance, and what is left of it without one of its parts.
 
-Usage: python tests/bench/bench_imitation.py [--seeds N] [--iterations N] [--hosts N] [--jobs N] [--held-out] [--json]
+Usage: python tests/bench/bench_imitation.py [--arms A,B] [--seeds N] [--iterations N] [--hosts N] [--jobs N] [--held-out]
 
     dagger       stage 2 as it is (`ordertrainer imitate`)
     cloning      the expert acts in every episode: the learner never sees its own mistakes
-    no hiding    signals that few repairs ask for are never hidden from the learner
+    no-hiding    signals that few repairs ask for are never hidden from the learner
 
 Every arm is trained with several seeds and examined on the same hosts, which no training saw. With --held-out the final test is
 asked too: that is done once for a state of the training, and kept with its figures. Exit status 1: the network of some seed does
@@ -33,7 +33,7 @@ from ordertrainer.policy.playbooks import load_playbooks
 from ordertrainer.policy.report import BASELINES, NETWORK, RULES, examine, makers
 from ordertrainer.policy.suites import MIX, suites, training_mix
 
-ARMS = {"dagger": {}, "cloning": {"expert_decay": 1.0}, "no hiding": {"hide": 0.0}}
+ARMS = {"dagger": {}, "cloning": {"expert_decay": 1.0}, "no-hiding": {"hide": 0.0}}
 EXAM_SEED = 1
 SHOWN = ("settled", "repaired_within_3", "called_wrongly", "harmful_per_host", "calm_hosts_touched", "calm_hosts_called")
 
@@ -52,9 +52,10 @@ class _Silent:
 def main() -> int:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--iterations", type=int, default=8, help="of each training")
-    parser.add_argument("--hosts", type=int, default=256, help="of each suite of the exam")
+    parser.add_argument("--arms", default="dagger", help=f"by commas, dagger among them, of: {', '.join(ARMS)}")
+    parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--iterations", type=int, default=3, help="of each training")
+    parser.add_argument("--hosts", type=int, default=64, help="of each suite of the exam")
     parser.add_argument("--jobs", type=int, default=1, help="trainings at once, each on one thread")
     parser.add_argument("--held-out", action="store_true", help="ask the final test too")
     parser.add_argument("--json", action="store_true")
@@ -63,7 +64,8 @@ def main() -> int:
         asked = (options.hosts, options.held_out)
         baselines = pool.submit(_baselines, *asked)
         runs = {
-            arm: [pool.submit(_trained, arm, seed, options.iterations, *asked) for seed in range(options.seeds)] for arm in ARMS
+            arm: [pool.submit(_trained, arm, seed, options.iterations, *asked) for seed in range(options.seeds)]
+            for arm in options.arms.split(",")
         }
         figures = {
             "exam_hosts": options.hosts,
