@@ -110,6 +110,17 @@ def make_step() -> Callable[..., Step]:
     return make
 
 
+@pytest.fixture(scope="module")
+def one_thread() -> Iterator[None]:
+    """Compute on one thread: small tensors are fastest so, repeat to the bit, and these machines are shared."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 @pytest.fixture
 def open_folder() -> Iterator[Path]:
     """Return a folder that other users may enter.

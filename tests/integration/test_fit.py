@@ -4,7 +4,6 @@ import json
 from dataclasses import replace
 
 import pytest
-import torch
 from typer.testing import CliRunner
 
 from ordertrainer.policy import cli
@@ -14,11 +13,8 @@ from ordertrainer.policy.suites import MIX
 
 
 @pytest.fixture(autouse=True)
-def _one_thread():
-    """Small networks train faster on one thread, and repeat to the bit."""
-    before = torch.get_num_threads()
-    yield
-    torch.set_num_threads(before)
+def _one_thread(one_thread):
+    """Whatever is computed here."""
 
 
 def test_a_network_beats_the_rules_and_they_beat_chance(tmp_path, monkeypatch):

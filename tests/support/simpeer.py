@@ -6,8 +6,9 @@ Written from the docstring of `ordertrainer.sim.world`, one host at a time, with
 import math
 from dataclasses import dataclass, field
 
+from ordertrainer.sim.attempts import ATTEMPTS
+
 NEVER = 1e9
-ATTEMPTS = 6
 LOSES_CACHE = 2
 
 

@@ -102,29 +102,22 @@ class Spool:
         """Index what an earlier run left; where that fails, the spool works in memory and tries again now and then."""
         await self._whole(self._reach_disk())
 
-    async def append(self, message: bytes, samples: int, *, durable: bool) -> int:
-        """Add a batch under the next number.
+    async def append(self, message: bytes, samples: int, *, durable: bool) -> None:
+        """Add a batch under the next number; what had to be forgotten for it is counted in ``forgotten``.
 
         Args:
             message: the serialised PushRequest.
             samples: how many samples it holds.
             durable: write it to disk now, and all that wait before it.
-
-        Returns:
-            how many samples were forgotten to make room.
         """
         sequence, place = self.next_sequence, self._next_place
         batch = Batch(place=place, sequence=sequence, samples=samples, packed=zlib.compress(message, _ZLIB_LEVEL))
         self._last_sequence, self._next_place = sequence, place + 1
-        return await self._whole(self._append(batch, durable=durable))
+        await self._whole(self._append(batch, durable=durable))
 
-    async def spill(self) -> int:
-        """Write to disk what waits in memory.
-
-        Returns:
-            how many samples were forgotten to make room.
-        """
-        return await self._whole(self._spill())
+    async def spill(self) -> None:
+        """Write to disk what waits in memory; what had to be forgotten for it is counted in ``forgotten``."""
+        await self._whole(self._spill())
 
     async def after(self, place: int, count_max: int) -> list[Batch]:
         """Return the oldest batches placed above ``place``."""
@@ -157,18 +150,16 @@ class Spool:
         """Let a thread that hangs on its disk be."""
         self._thread.shutdown(wait=False, cancel_futures=True)
 
-    async def _append(self, batch: Batch, *, durable: bool) -> int:
+    async def _append(self, batch: Batch, *, durable: bool) -> None:
         if not self._memory:
             self._since = time.monotonic()
         self._memory.append(batch)
         self._memory_bytes += len(batch.packed)
         self._memory_samples += batch.samples
-        dropped = await self._spill() if durable else 0
+        if durable:
+            await self._spill()
         while self._memory_bytes > self._memory_bytes_max and len(self._memory) > 1:
-            samples = self._pop().samples
-            self.forgotten += samples
-            dropped += samples
-        return dropped
+            self.forgotten += self._pop().samples
 
     async def _forget(self, place: int) -> int:
         samples = 0
@@ -204,12 +195,12 @@ class Spool:
             self.reopened += 1  # these stand before everything that may be on its way already
         return disk
 
-    async def _spill(self) -> int:
+    async def _spill(self) -> None:
         if not self._memory or time.monotonic() < self._retry_at:
-            return 0
+            return
         disk = await self._reach_disk()
         if disk is None:
-            return 0
+            return
         written, dropped, error = await self._in_thread(_write, disk, tuple(self._memory))
         for _ in range(written):
             self._pop()
@@ -220,7 +211,6 @@ class Spool:
         elif self._disk_failed:
             LOG.info("spool: %s can be written again", self._directory)
             self._disk_failed = ""
-        return dropped
 
     async def _from_disk(self, place: int, count_max: int) -> list[Batch]:
         if self._disk is None or not self._disk.batches or place + 1 >= self._disk.end:

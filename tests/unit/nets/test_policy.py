@@ -10,8 +10,8 @@ from orderd.catalogue import load_repairs
 from orderd.domain.faults import KINDS, Failure
 from orderd.domain.signals import ENTITY_SIGNALS, HOST_SIGNALS, SLOT_AGES_S
 from ordertrainer.nets.contracts import CONTRACT_COLUMNS, FAILURE_CLASSES, contract_rows, repaired_failures
-from ordertrainer.nets.order import parameter_count
-from ordertrainer.nets.policy import ENDINGS, OTHERS, Inputs, PolicyNet, possible_failures
+from ordertrainer.nets.order import parameter_count, possible_classes
+from ordertrainer.nets.policy import ENDINGS, OTHERS, Inputs, PolicyNet
 
 REPAIRS = Path(__file__).parents[3] / "playbooks" / "repairs"
 
@@ -191,8 +191,8 @@ def test_a_kind_has_the_failures_it_can_have(net, repairs):
     """And all kinds can be in order, or fail in a way that has no name."""
     seen = inputs(repairs)
     failure, _, _ = net(*seen)
-    assert (failure[~possible_failures()[seen.kind]] == 0).all()
-    assert possible_failures()[:, FAILURE_CLASSES.index(Failure.UNKNOWN)].all()
+    assert (failure[~possible_classes(FAILURE_CLASSES)[seen.kind]] == 0).all()
+    assert possible_classes(FAILURE_CLASSES)[:, FAILURE_CLASSES.index(Failure.UNKNOWN)].all()
 
 
 def test_the_network_is_small():

@@ -12,13 +12,9 @@ from ordertrainer.policy.playbooks import load_playbooks
 from ordertrainer.policy.rollout import Rollout
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _one_thread():
-    """Small tensors are fastest on one thread, repeat to the bit there, and these machines are shared."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+@pytest.fixture(scope="module", autouse=True)
+def _one_thread(one_thread):
+    """Whatever is computed here."""
 
 
 @pytest.fixture(scope="session")

@@ -8,13 +8,9 @@ from ordertrainer.sim.levels import afflict
 from ordertrainer.sim.world import step
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _one_thread():
-    """Small tensors are fastest on one thread, and these machines are shared."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+@pytest.fixture(scope="module", autouse=True)
+def _one_thread(one_thread):
+    """Whatever is computed here."""
 
 
 @pytest.fixture(scope="session")

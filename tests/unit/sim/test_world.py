@@ -268,6 +268,7 @@ def test_old_attempts_make_room(world, broken):
     hosts = broken("service_bad_config")
     looking = [n for n, name in enumerate(world.repair_names) if world.repairs.looks[n] and world.moves.fits[n]]
     looking = [n for n in looking if not world.faults.cures[world.fault_names.index("service_bad_config"), n]]
+    looking = [slot * world.no_repair + repair for slot in (0, 1) for repair in looking]
     assert len(looking) > ATTEMPTS
     for repair in looking[: ATTEMPTS + 1]:
         hosts.do(repair)

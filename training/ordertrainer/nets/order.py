@@ -6,6 +6,7 @@ with one or two hundred services, in any order. Names never enter: only kinds an
 probabilities come out; normalisation, the classes each kind can have, and the calibrating temperature are part of the graph.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -13,12 +14,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as nnf
 
-from orderd.domain.faults import FAILURES, KIND_OF, KINDS
+from orderd.domain.faults import FAILURES, KIND_OF, KINDS, Failure
 from orderd.domain.signals import ENTITY_SIGNALS, HOST_SIGNALS, SLOT_AGES_S, Signal
 from ordertrainer.nets.normaliser import Normaliser
 
 SLOTS: Final = len(SLOT_AGES_S)
-_IMPOSSIBLE: Final = -1e4
+IMPOSSIBLE: Final = -1e4
+"""Added to what cannot be: softmax gives it nothing, and half precision still holds it."""
 _FEATURE_MAX: Final = 20.0
 
 
@@ -45,13 +47,9 @@ class Logits:
     wrong: Tensor
 
 
-def possible_classes() -> Tensor:
-    """Return [kind, C] bool: which failure classes each kind of entity can have; ``OK`` is possible for all."""
-    table = torch.zeros(len(KINDS), len(FAILURES), dtype=torch.bool)
-    table[:, 0] = True
-    for c, failure in enumerate(FAILURES[1:], start=1):
-        table[KINDS.index(KIND_OF[failure]), c] = True
-    return table
+def possible_classes(classes: Sequence[Failure] = FAILURES) -> Tensor:
+    """Return [kind, C] bool: which classes each kind of entity can have; what happens to no kind in particular, all can."""
+    return torch.tensor([[KIND_OF.get(failure, kind) is kind for failure in classes] for kind in KINDS])
 
 
 class Encoder(nn.Module):
@@ -108,6 +106,32 @@ class Block(nn.Module):
         return part.unflatten(-1, (self.heads, -1)).transpose(1, 2)
 
 
+def mixed(blocks: nn.ModuleList, whole: Tensor, own: Tensor, present: Tensor) -> Tensor:
+    """Let a host and its entities see each other.
+
+    Args:
+        blocks: of `Block`.
+        whole: [B, D], the host's token.
+        own: [B, E, D], the entities' tokens.
+        present: [B, E] bool.
+
+    Returns:
+        [B, 1 + E, D], the host first.
+    """
+    tokens = torch.cat((whole.unsqueeze(1), own), dim=1)
+    seen = nnf.pad(present.to(own.dtype), (1, 0), value=1.0)
+    bias = ((1.0 - seen) * IMPOSSIBLE)[:, None, None, :]
+    for block in blocks:
+        tokens = block(tokens, bias)
+    return tokens
+
+
+def worst(tokens: Tensor, present: Tensor) -> Tensor:
+    """Return [B, D], the largest of each feature over the entities that are there."""
+    hidden = (1.0 - present.to(tokens.dtype)).unsqueeze(-1) * IMPOSSIBLE
+    return torch.clamp((tokens + hidden).amax(dim=1), min=-_FEATURE_MAX)
+
+
 class OrderNet(nn.Module):
     """The order model.
 
@@ -140,26 +164,12 @@ class OrderNet(nn.Module):
     def logits(self, host: Tensor, entities: Tensor, kind: Tensor, present: Tensor) -> Logits:
         """Return what the losses are computed on; arguments as in ``forward``."""
         own = self.entity(entities) + self.kind(kind)
-        whole = self.host(host)
-        tokens = torch.cat((whole.unsqueeze(1), own), dim=1)
-        tokens = self._mix(tokens, nnf.pad(present.to(host.dtype), (1, 0), value=1.0))
+        tokens = mixed(self.blocks, self.host(host), own, present)
         # An entity is judged by its own measurements first; what the others show is context beside them.
         failure = self.failure(self.norm(torch.cat((own, tokens[:, 1:]), dim=-1)))
-        impossible = (1.0 - self.possible[kind]) * _IMPOSSIBLE
-        wrong = self.wrong(torch.cat((tokens[:, 0], self._worst(tokens[:, 1:], present)), dim=-1)).squeeze(-1)
+        impossible = (1.0 - self.possible[kind]) * IMPOSSIBLE
+        wrong = self.wrong(torch.cat((tokens[:, 0], worst(tokens[:, 1:], present)), dim=-1)).squeeze(-1)
         return Logits(failure=failure * self.possible[kind] + impossible, wrong=wrong)
-
-    def _mix(self, tokens: Tensor, seen: Tensor) -> Tensor:
-        bias = ((1.0 - seen) * _IMPOSSIBLE)[:, None, None, :]
-        for block in self.blocks:
-            tokens = block(tokens, bias)
-        return tokens
-
-    @staticmethod
-    def _worst(tokens: Tensor, present: Tensor) -> Tensor:
-        """Return [B, D], the largest of each feature over the entities that are there."""
-        hidden = (1.0 - present.to(tokens.dtype)).unsqueeze(-1) * _IMPOSSIBLE
-        return torch.clamp((tokens + hidden).amax(dim=1), min=-_FEATURE_MAX)
 
     def forward(self, host: Tensor, entities: Tensor, kind: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:
         """Return calibrated probabilities: ``failure`` [B,E,C] and ``wrong`` [B]."""

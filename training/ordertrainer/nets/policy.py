@@ -16,22 +16,19 @@ from typing import Final, NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as nnf
 
-from orderd.domain.faults import KIND_OF, KINDS, Failure
+from orderd.domain.faults import KINDS
 from orderd.domain.signals import ENTITY_SIGNALS, HOST_SIGNALS
 from ordertrainer.nets.contracts import CONTRACT_COLUMNS, FAILURE_CLASSES, only_known, repaired_failures
-from ordertrainer.nets.order import Block, Encoder, Shape
+from ordertrainer.nets.order import IMPOSSIBLE, Block, Encoder, Shape, mixed, possible_classes, worst
 
 OTHERS: Final = 3
 """WAIT, STOP and ESCALATE, in this order after all pairs."""
 ENDINGS: Final = (2, 3, 4)
 """Ways in which an attempt can have ended: helped, in vain, not the case; 0: none. As ``ordertrainer.sim.attempts.How``."""
-IMPOSSIBLE: Final = -1e4
 FORBIDDEN: Final = -1e30
 """Added to what may not be done: its probability is 0 in single precision, whatever else is there."""
 _LEAST: Final = 1e-4
-_FEATURE_MAX: Final = 20.0
 
 
 class PolicyShape(NamedTuple):
@@ -87,17 +84,6 @@ class PolicyLogits:
     action: Tensor
 
 
-def possible_failures() -> Tensor:
-    """Return [kind, failure] bool: what each kind of entity can have; ``ok`` and ``unknown`` are possible for all."""
-    table = torch.zeros(len(KINDS), len(FAILURE_CLASSES), dtype=torch.bool)
-    for column, failure in enumerate(FAILURE_CLASSES):
-        if failure in {Failure.OK, Failure.UNKNOWN}:
-            table[:, column] = True
-        else:
-            table[KINDS.index(KIND_OF[failure]), column] = True
-    return table
-
-
 class PolicyNet(nn.Module):
     """The policy; ``forward`` takes the fields of ``Inputs`` by name and order."""
 
@@ -128,7 +114,7 @@ class PolicyNet(nn.Module):
         self.after = nn.Parameter(torch.zeros(max(ENDINGS) + 1))
         self.called_for = nn.Parameter(torch.zeros(()))
         self.explains = nn.Parameter(torch.ones(()))
-        self.register_buffer("possible", possible_failures().to(torch.float32))
+        self.register_buffer("possible", possible_classes(FAILURE_CLASSES).to(torch.float32))
         self.register_buffer("known", torch.ones(len(ENTITY_SIGNALS)))
 
     def logits(self, seen: Inputs, hidden: Tensor | None = None) -> PolicyLogits:
@@ -142,12 +128,11 @@ class PolicyNet(nn.Module):
         contracts = self.contract(only_known(seen.contracts, known))
         measured = torch.where(known > 0, seen.entities, torch.nan)
         own = self.entity(measured) + self.kind(seen.kind) + self._offered(seen, contracts)
-        tokens = torch.cat((self.host(seen.host).unsqueeze(1), own), dim=1)
-        tokens = self._mix(tokens, nnf.pad(seen.present.to(own.dtype), (1, 0), value=1.0))
+        tokens = mixed(self.blocks, self.host(seen.host), own, seen.present)
         both = self.norm(torch.cat((own, tokens[:, 1:]), dim=-1))
         possible = self.possible[seen.kind]
         failure = self.failure(both) * possible + (1.0 - possible) * IMPOSSIBLE
-        whole = self.whole(torch.cat((tokens[:, 0], self._worst(tokens[:, 1:], seen.present)), dim=-1))
+        whole = self.whole(torch.cat((tokens[:, 0], worst(tokens[:, 1:], seen.present)), dim=-1))
         action = torch.cat((self._pairs(both, failure, contracts, seen).flatten(1), self.others(whole)), dim=-1)
         return PolicyLogits(
             failure=failure,
@@ -166,18 +151,6 @@ class PolicyNet(nn.Module):
         sets = [seen.tried == how for how in ENDINGS] + [may, may & seen.unmet]
         sums = torch.stack(sets, dim=-2).to(contracts.dtype) @ contracts
         return self.offers(sums.flatten(start_dim=-2))
-
-    def _mix(self, tokens: Tensor, seen: Tensor) -> Tensor:
-        bias = ((1.0 - seen) * IMPOSSIBLE)[:, None, None, :]
-        for block in self.blocks:
-            tokens = block(tokens, bias)
-        return tokens
-
-    @staticmethod
-    def _worst(tokens: Tensor, present: Tensor) -> Tensor:
-        """Return [B, D], the largest of each feature over the entities that are there."""
-        hidden = (1.0 - present.to(tokens.dtype)).unsqueeze(-1) * IMPOSSIBLE
-        return torch.clamp((tokens + hidden).amax(dim=1), min=-_FEATURE_MAX)
 
     def _pairs(self, both: Tensor, failure: Tensor, contracts: Tensor, seen: Inputs) -> Tensor:
         """Return [B, E, R]: how well each repair answers each entity.

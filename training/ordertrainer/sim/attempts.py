@@ -10,11 +10,12 @@ from typing import ClassVar, Final, Self
 import torch
 from torch import Tensor
 
+from orderd.config.schema import DecisionConfig
 from ordertrainer.sim.levels import NEVER_S
 from ordertrainer.sim.tables import Compiled, Tensors, some
 
-ATTEMPTS: Final = 6
-"""Remembered for each host; orderd itself calls a person after as many (``decision.repairs_per_incident``)."""
+ATTEMPTS: Final = DecisionConfig().repairs_per_incident
+"""Remembered for each host; orderd itself calls a person after as many."""
 
 
 class How(IntEnum):

@@ -15,12 +15,15 @@ import torch
 from torch import Tensor
 
 from orderd.decision.candidates import candidates
+from orderd.decision.consequences import COMMON_CAUSE_S, NOT_YET_S
 from orderd.decision.precedence import cause_of
+from orderd.decision.together import silent_together
 from orderd.diagnosis import by_rules
-from orderd.domain.faults import Entity
+from orderd.domain.faults import Entity, Failure
 from orderd.domain.repairs import Repair
 from orderd.domain.values import Diagnosis
 from orderd.domain.window import Window
+from ordertrainer.sim.attempts import ATTEMPTS
 from ordertrainer.sim.candidates import held
 from ordertrainer.sim.signals import Observation
 from ordertrainer.sim.simulator import Simulator
@@ -29,10 +32,6 @@ from ordertrainer.sim.tables import Compiled
 from ordertrainer.sim.windows import window_of
 from ordertrainer.sim.world import hopeless
 
-REPAIRS_MAX: Final = 6
-"""As ``decision.repairs_per_incident`` is by default."""
-PATIENCE_S: Final = 30.0
-"""As `orderd.decision.consequences` waits for a repair that is not the case yet."""
 CHANCE_WAITS: Final = 0.9
 
 
@@ -132,11 +131,13 @@ class Rules:
     def _choose(self, world: Compiled, key: tuple[int, int], at_s: float, window: Window, diagnosis: Diagnosis) -> int:
         tried = self._tried[key]
         since = self._since.setdefault(key, at_s)
+        if diagnosis.failure is Failure.SERVICE_HUNG and silent_together(diagnosis.entity, window.newest):
+            return world.escalate if at_s - since >= COMMON_CAUSE_S else world.wait
         usable = self._usable(window, diagnosis, tried)
-        if usable and len(tried) < REPAIRS_MAX:
+        if usable and len(tried) < ATTEMPTS:
             tried.append(usable[0])
             return world.action(key[1], usable[0])
-        return world.escalate if tried or at_s - since >= PATIENCE_S else world.wait
+        return world.escalate if tried or at_s - since >= NOT_YET_S else world.wait
 
     def _usable(self, window: Window, diagnosis: Diagnosis, tried: Collection[str]) -> Sequence[str]:
         row = window.newest.row(diagnosis.entity)
