@@ -6,6 +6,7 @@ import pytest
 
 from orderd.domain.clock import Instant
 from orderd.domain.faults import Entity, Failure
+from orderd.domain.schema import widened
 from orderd.domain.standing import Denial, Pause, Standing, Ticket
 from orderd.domain.values import Evidence, Hold, Scores
 from orderd.errors import JournalError
@@ -45,7 +46,7 @@ def journal(path):
 
 def make_evidence(decision, **fields):
     """Return evidence of a decision."""
-    scores = Scores(failures=((0.25, 0.75), (1.0, 0.0)), wrong=0.5)
+    scores = Scores(failures=(widened((0.25, 0.75)), widened((1.0,))), wrong=0.5)
     given = {"decision_id": decision.decision_id, "window": b"\x00window" * 99, "scores": scores, "facts": b'{"a":1}'}
     return Evidence(**(given | fields))
 
@@ -133,6 +134,14 @@ def test_a_decision_and_its_evidence_are_one_transaction(journal, make_decision)
     with pytest.raises(JournalError):
         journal.record(second, make_evidence(second, facts=None))
     assert journal.get(second.decision_id) is None
+
+
+def test_what_an_older_release_scored_is_read_as_todays(journal, make_decision):
+    """Classes that came later got nothing then."""
+    decision = make_decision()
+    older = Scores(failures=((0.25, 0.75), (1.0, 0.0)), wrong=0.5)
+    journal.record(decision, make_evidence(decision, scores=older))
+    assert journal.evidence(decision.decision_id) == make_evidence(decision)
 
 
 def test_a_window_that_is_too_large_is_left_out(journal, make_decision):

@@ -5,15 +5,15 @@ Per entity:
     model sure of a failure                      -> the model's diagnosis
     model unsure (below confidence_min), or none -> the rules' diagnosis, if they have one
     rules see a failure, the model is sure of ok -> the rules' diagnosis: they are the floor, they see only plain facts
-    rules see a class that no model knows        -> the rules' diagnosis: whatever a model says, it chose among other classes
+    rules see a class the model was never taught -> the rules' diagnosis: whatever a model says, it chose among other classes
 
 so a model can add and sharpen diagnoses but never silences a plain symptom.
 """
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass
 
-from orderd.domain.faults import FAILURES
+from orderd.domain.faults import Failure
 from orderd.domain.values import Diagnosis
 
 
@@ -25,13 +25,16 @@ class Opinion:
     other: Diagnosis | None
 
 
-def merge(rules: Iterable[Diagnosis], model: Iterable[Diagnosis], confidence_min: float) -> tuple[Opinion, ...]:
+def merge(
+    rules: Iterable[Diagnosis], model: Iterable[Diagnosis], confidence_min: float, untaught: Container[Failure] = ()
+) -> tuple[Opinion, ...]:
     """Choose one diagnosis per entity.
 
     Args:
         rules: what the rules say.
         model: what the model says, empty without one.
         confidence_min: least probability at which the model is believed.
+        untaught: failures that the model was never taught.
 
     Returns:
         One opinion per failing entity, sorted by entity so that equal inputs give equal orders.
@@ -41,7 +44,7 @@ def merge(rules: Iterable[Diagnosis], model: Iterable[Diagnosis], confidence_min
     opinions: list[Opinion] = []
     for entity in sorted({*by_rules, *by_model}):
         said, ruled = by_model.get(entity), by_rules.get(entity)
-        if ruled is not None and ruled.failure not in FAILURES:
+        if ruled is not None and ruled.failure in untaught:
             opinions.append(Opinion(chosen=ruled, other=said))
         elif said is not None and said.probability >= confidence_min:
             opinions.append(Opinion(chosen=said, other=ruled))

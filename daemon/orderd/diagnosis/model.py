@@ -37,6 +37,21 @@ def imagined(window: Window, scores: Scores) -> bool:
     return any(not possible(failure, window, index) for index, _best, failure in _named(window, scores))
 
 
+def untaught(window: Window, scores: Scores | None) -> frozenset[Failure]:
+    """Return the failures that a model was never taught; none where it did not answer.
+
+    It gives them no probability at all, on any entity that could have them; of what it was taught it is never that sure.
+    """
+    if scores is None:
+        return frozenset()
+    rows = list(zip(window.entities, scores.failures, strict=True))
+    return frozenset(
+        failure
+        for column, failure in enumerate(FAILURES)
+        if failure is not Failure.OK and not any(row[column] for entity, row in rows if entity.kind is KIND_OF[failure])
+    )
+
+
 def _named(window: Window, scores: Scores) -> Iterator[tuple[int, int, Failure]]:
     for index, (entity, row) in enumerate(zip(window.entities, scores.failures, strict=True)):
         best = max(range(len(FAILURES)), key=row.__getitem__)

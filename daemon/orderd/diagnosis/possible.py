@@ -5,7 +5,8 @@ with more than one inode in a hundred full. So each class has a condition withou
 what the rules ask for, and a diagnosis that fails it is not taken. It is no rule: it never names anything.
 
 Where a repair cannot be taken back, because a process is stopped, the condition is the rules' own without its four seconds: a
-model may be earlier there, not laxer.
+model may be earlier there, not laxer. And where a plain fact is all there is to know, and what is waited for is only whether
+somebody is still at work on it, the condition is the rules' own with its seconds: nobody sees that earlier.
 """
 
 from collections.abc import Callable
@@ -18,6 +19,8 @@ from orderd.diagnosis.rules import (
     RUNAWAY_CORES,
     STARVING_CORES,
     STARVING_RATIO,
+    SUSTAINED_SLOTS,
+    holds,
 )
 from orderd.domain.faults import Failure
 from orderd.domain.signals import ENTITY_INDEX, HOST_INDEX
@@ -30,6 +33,20 @@ _STEPPED_S: Final = 0.5
 
 _Now = Callable[[str], float]
 """Returns the newest value of a signal of the entity, or of the host."""
+
+_AS_RULES: Final = frozenset(
+    {
+        Failure.MOUNT_READ_ONLY,
+        Failure.MOUNT_MISSING,
+        Failure.MOUNT_STUCK,
+        Failure.MOUNT_ACCESS_LOST,
+        Failure.SERVICE_SQUEEZED,
+        Failure.NIC_DOWN,
+        Failure.NIC_MISCONFIGURED,
+        Failure.NIC_SATURATED,
+        Failure.HOST_MISCONFIGURED,
+    }
+)
 
 
 def _runaway(now: _Now) -> bool:
@@ -57,8 +74,11 @@ _LEAST: Final[dict[Failure, Callable[[_Now], bool]]] = {
     Failure.MEMORY_LEAK: _leak,
     Failure.DNS_BROKEN: lambda now: now("probe_ok_ratio") < 1 or now("probe_latency_s") >= _SLOW_S,
     Failure.CLOCK_STEPPED: lambda now: abs(now("clock_step_s")) >= _STEPPED_S,
+    Failure.SERVICE_START_LIMIT: lambda now: now("unit_active_ratio") < 1 and now("unit_result_start_limit_ratio") > 0,
+    Failure.SERVICE_LOAD_ERROR: lambda now: now("unit_active_ratio") < 1 and now("unit_load_error_ratio") > 0,
+    Failure.DISK_INODES_FULL: lambda now: now("mount_inodes_used_ratio") >= _FULL_RATIO,
 }
-"""The classes that a model tells apart; what is missing shows nothing."""
+"""The other classes that a model tells apart; what is missing shows nothing."""
 
 
 def possible(failure: Failure, window: Window, index: int) -> bool:
@@ -69,6 +89,11 @@ def possible(failure: Failure, window: Window, index: int) -> bool:
         window: the newest one.
         index: the entity's place in it.
     """
+    if failure in _AS_RULES:
+        return holds(failure, window, index)
+    if failure is Failure.SERVICE_SLOW:
+        latencies_s = window.series(index, ENTITY_INDEX["probe_latency_s"])[:SUSTAINED_SLOTS]
+        return all(latency_s >= _SLOW_S for latency_s in latencies_s)
 
     def now(signal: str) -> float:
         return window.host[HOST_INDEX[signal]] if signal in HOST_INDEX else window.now(index, ENTITY_INDEX[signal])

@@ -307,6 +307,20 @@ _RULES: Final[dict[EntityKind, tuple[tuple[Failure, Callable[[_View], str]], ...
 }
 
 
+_RULE_OF: Final = {failure: rule for rules in _RULES.values() for failure, rule in rules}
+
+
+def holds(failure: Failure, window: Window, index: int) -> bool:
+    """Tell whether the rule of a failure answers for one entity, whatever other rules say.
+
+    Args:
+        failure: one that has a rule.
+        window: the newest one.
+        index: the entity's place in it.
+    """
+    return bool(_RULE_OF[failure](_View(window=window, index=index)))
+
+
 def by_rules(window: Window) -> tuple[Diagnosis, ...]:
     """Diagnose every entity of a window by rules.
 

@@ -23,7 +23,7 @@ class EntityKind(StrEnum):
 
 
 class Failure(StrEnum):
-    """Failure classes: those that a model tells apart, then those that only the rules know, then what nobody can name."""
+    """Failure classes, and at the end what nobody can name."""
 
     OK = "ok"
     SERVICE_DOWN = "service_down"
@@ -64,11 +64,24 @@ FAILURES: Final = (
     Failure.MEMORY_LEAK,
     Failure.DNS_BROKEN,
     Failure.CLOCK_STEPPED,
+    Failure.SERVICE_START_LIMIT,
+    Failure.SERVICE_LOAD_ERROR,
+    Failure.SERVICE_SLOW,
+    Failure.DISK_INODES_FULL,
+    Failure.MOUNT_READ_ONLY,
+    Failure.MOUNT_MISSING,
+    Failure.MOUNT_STUCK,
+    Failure.MOUNT_ACCESS_LOST,
+    Failure.SERVICE_SQUEEZED,
+    Failure.NIC_DOWN,
+    Failure.NIC_MISCONFIGURED,
+    Failure.HOST_MISCONFIGURED,
+    Failure.NIC_SATURATED,
 )
-"""The classes a model tells apart, in the order of its class index; ``OK`` is index 0.
+"""The classes a model tells apart, in the order of its class index; ``OK`` is index 0. Only ever appended to.
 
-A class that is not among them is named by rules alone. ``UNKNOWN`` is what is left when something is wrong and nobody can name
-it.
+A class that a model was never taught gets no probability from it, and is named by rules alone. ``UNKNOWN`` is what is left when
+something is wrong and nobody can name it.
 """
 
 KIND_OF: Final = {

@@ -6,6 +6,7 @@ the columns and kinds it knows, and a window of an older one lacks what nobody m
 """
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Final
@@ -33,6 +34,7 @@ class Schema:
 
 SCHEMAS: Final = (
     Schema(host=16, entity=28, kinds=5, failures=10),
+    Schema(host=16, entity=42, kinds=7, failures=10),
     Schema(host=len(HOST_SIGNALS), entity=len(ENTITY_SIGNALS), kinds=len(KINDS), failures=len(FAILURES)),
 )
 """Every schema that was ever released, oldest first, and today's."""
@@ -62,3 +64,8 @@ def schema_digest() -> str:
 def known_schema(digest: str) -> Schema | None:
     """Return the schema of a digest, None when it is none of ours: from a newer release, or from somebody else."""
     return next((schema for schema in SCHEMAS if digest_of(schema) == digest), None)
+
+
+def widened(row: Sequence[float]) -> tuple[float, ...]:
+    """Return an older model's probabilities of one entity with nothing for the classes that came after it."""
+    return (*row, *(0.0,) * (CURRENT.failures - len(row)))

@@ -10,7 +10,7 @@ from typing import Final
 
 from orderd.config import Config
 from orderd.decision import Choice, Facts, decode_facts, reconsider, rule, under
-from orderd.diagnosis import Opinion, by_model, by_rules, merge
+from orderd.diagnosis import Opinion, by_model, by_rules, merge, untaught
 from orderd.domain.explanation import Difference, Replay
 from orderd.domain.faults import Failure
 from orderd.domain.packed import unpack
@@ -115,7 +115,7 @@ def _opinion(decision: Decision, window: Window, scores: Scores | None, config: 
     """Return what is said of the decision's entity now; OK where nothing is wrong with it."""
     entity = decision.diagnosis.entity
     model = () if scores is None else by_model(window, scores)
-    for opinion in merge(by_rules(window), model, config.inference.confidence_min):
+    for opinion in merge(by_rules(window), model, config.inference.confidence_min, untaught(window, scores)):
         if opinion.chosen.entity == entity:
             return opinion
     unsure = next((d for d in model if d.entity == entity), None)

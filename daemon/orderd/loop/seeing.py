@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from orderd.config import Config
-from orderd.diagnosis import Abstention, Opinion, by_model, by_rules, merge
+from orderd.diagnosis import Abstention, Opinion, by_model, by_rules, merge, untaught
 from orderd.domain.clock import Instant
 from orderd.domain.faults import Entity
 from orderd.domain.values import Diagnosis, Sample, Scores, Source
@@ -59,7 +59,7 @@ class Diagnoser:
         except InferenceError:
             scores = None
         model: tuple[Diagnosis, ...] = () if scores is None else by_model(window, scores)
-        opinions = merge(by_rules(window), model, self._config.inference.confidence_min)
+        opinions = merge(by_rules(window), model, self._config.inference.confidence_min, untaught(window, scores))
         doubts = self._abstention.watch(window, scores, model, opinions)
         acted_on = (*self._without_flickers(opinions, window.at), *(Opinion(chosen=d.diagnosis, other=None) for d in doubts))
         return Seen(window=window, scores=scores, opinions=acted_on)

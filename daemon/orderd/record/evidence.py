@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from itertools import chain
 from typing import Final
 
+from orderd.domain.schema import widened
 from orderd.domain.values import Evidence, Scores
 
 WINDOW_BYTES_MAX: Final = 1 << 20
@@ -71,7 +72,7 @@ def insert(connection: sqlite3.Connection, number: int, evidence: Evidence) -> t
 
 
 def select(connection: sqlite3.Connection, decision_id: str) -> Evidence | None:
-    """Return the evidence of a decision, None when there is none."""
+    """Return the evidence of a decision, what an older release scored as today's; None when there is none."""
     found = connection.execute(
         "SELECT facts, scores, window FROM evidence WHERE number = (SELECT number FROM decisions WHERE decision_id = ?)",
         (decision_id,),
@@ -79,4 +80,9 @@ def select(connection: sqlite3.Connection, decision_id: str) -> Evidence | None:
     if found is None:
         return None
     facts, scores, window = found
-    return Evidence(decision_id=decision_id, window=window, scores=None if scores is None else unpack_scores(scores), facts=facts)
+    return Evidence(decision_id=decision_id, window=window, scores=None if scores is None else _today(scores), facts=facts)
+
+
+def _today(packed: bytes) -> Scores:
+    recorded = unpack_scores(packed)
+    return Scores(failures=tuple(map(widened, recorded.failures)), wrong=recorded.wrong)

@@ -6,15 +6,16 @@
 import math
 import sys
 from array import array
+from typing import Final
 
 from orderd.domain.explanation import Difference, Explanation, Replay, SignalWeight
-from orderd.domain.faults import FAILURES
+from orderd.domain.schema import SCHEMAS, widened
 from orderd.domain.values import DecisionRecord, Evidence, Scores
 from orderd.v1 import decision_pb2
 from orderd.wire.decisions import decision_to_wire
 from orderd.wire.scalars import entity_to_wire
 
-_ROW_BYTES = 4 * len(FAILURES)
+_SUM_TOLERANCE: Final = 1e-3
 
 
 def _floats(values: "array[float]") -> bytes:
@@ -40,18 +41,29 @@ def evidence_from_wire(message: decision_pb2.Evidence, decision_id: str) -> Evid
         decision_id: the decision it belongs to.
 
     Raises:
-        ValueError: ``failures`` is not whole rows of one probability per failure class.
+        ValueError: ``failures`` is not whole rows of one probability per failure class, of this release or an older one.
     """
-    if len(message.failures) % _ROW_BYTES:
-        msg = f"failures: {len(message.failures)} bytes where rows of {len(FAILURES)} float32 are {_ROW_BYTES} each"
-        raise ValueError(msg)
-    values = array("f", message.failures)
+    values = array("f", message.failures[: len(message.failures) // 4 * 4])
     if sys.byteorder == "big":
         values.byteswap()
-    width = len(FAILURES)
-    rows = tuple(tuple(values[i : i + width]) for i in range(0, len(values), width))
+    rows = _rows(values) if len(message.failures) % 4 == 0 else None
+    if rows is None:
+        widths = sorted({schema.failures for schema in SCHEMAS})
+        msg = (
+            f"failures: {len(message.failures)} bytes are no rows of probabilities, {' or '.join(map(str, widths))} float32 each"
+        )
+        raise ValueError(msg)
     scores = Scores(failures=rows, wrong=message.wrong) if rows else None
     return Evidence(decision_id=decision_id, window=message.window or None, scores=scores, facts=message.facts)
+
+
+def _rows(values: "array[float]") -> tuple[tuple[float, ...], ...] | None:
+    """Return the rows, as wide as makes distributions of them; None where no schema's width does."""
+    for width in sorted({schema.failures for schema in SCHEMAS}, reverse=True):
+        rows = [values[i : i + width] for i in range(0, len(values), width)]
+        if all(len(row) == width and abs(math.fsum(row) - 1.0) <= _SUM_TOLERANCE for row in rows):
+            return tuple(widened(row) for row in rows)
+    return None
 
 
 def _weight_to_wire(weight: SignalWeight) -> decision_pb2.SignalWeight:

@@ -22,6 +22,8 @@ KEYS = {
     EntityKind.PROCESS: "process:7:7",
     EntityKind.RESOLVER: "resolver:system",
     EntityKind.CLOCK: "clock:system",
+    EntityKind.NIC: "nic:eth0",
+    EntityKind.HOST: "host:system",
 }
 LEAST = {
     Failure.SERVICE_DOWN: {"unit_active_ratio": 0},
@@ -33,13 +35,34 @@ LEAST = {
     Failure.MEMORY_LEAK: {"process_memory_ratio": 0.1, "process_memory_growth_ratio_per_s": 0.01},
     Failure.DNS_BROKEN: {"probe_ok_ratio": 0},
     Failure.CLOCK_STEPPED: {"clock_step_s": -3},
+    Failure.SERVICE_START_LIMIT: {"unit_active_ratio": 0, "unit_result_start_limit_ratio": 1},
+    Failure.SERVICE_LOAD_ERROR: {"unit_active_ratio": 0, "unit_load_error_ratio": 1},
+    Failure.DISK_INODES_FULL: {"mount_inodes_used_ratio": 0.8},
 }
+STANDING = {
+    Failure.SERVICE_SLOW: ({"probe_latency_s": 0.15}, 4),
+    Failure.MOUNT_READ_ONLY: ({"mount_read_only_ratio": 1}, 1),
+    Failure.MOUNT_MISSING: (
+        dict.fromkeys(("mount_used_ratio", "mount_inodes_used_ratio", "mount_fill_ratio_per_s"), math.nan),
+        0,
+    ),
+    Failure.MOUNT_STUCK: ({"mount_stuck_s": 5}, 0),
+    Failure.MOUNT_ACCESS_LOST: ({"mount_access_changed_ratio": 1}, 4),
+    Failure.SERVICE_SQUEEZED: ({"unit_limits_changed_ratio": 1}, 4),
+    Failure.NIC_DOWN: ({"nic_down_ratio": 1}, 2),
+    Failure.NIC_MISCONFIGURED: ({"nic_mtu_changed_ratio": 1}, 4),
+    Failure.HOST_MISCONFIGURED: ({"host_name_changed_ratio": 1}, 4),
+    Failure.NIC_SATURATED: ({"nic_crowded_ratio": 0.8}, 4),
+}
+"""What has to be seen, and for how many seconds, as the rules wait for it."""
 HEALTHY = {
     EntityKind.UNIT: {"unit_active_ratio": 1, "unit_masked_ratio": 0, "probe_ok_ratio": 1, "probe_latency_s": 0.001},
     EntityKind.MOUNT: {"mount_used_ratio": 0.3, "mount_inodes_used_ratio": 0.06, "mount_fill_ratio_per_s": 0},
     EntityKind.PROCESS: {"process_cpu_user_cores": 0.1, "process_cpu_system_cores": 0.1, "process_memory_ratio": 0.001},
     EntityKind.RESOLVER: {"probe_ok_ratio": 1, "probe_latency_s": 0.001},
     EntityKind.CLOCK: {"clock_step_s": 0.1},
+    EntityKind.NIC: {"nic_down_ratio": 0, "nic_mtu_changed_ratio": 0},
+    EntityKind.HOST: {"host_name_changed_ratio": 0},
 }
 HOST = {"cpu_user_ratio": 0.6, "cpu_system_ratio": 0.1, "pressure_cpu_ratio": 0.2}
 """It has little to spare, which alone is no failure."""
@@ -62,9 +85,26 @@ def sure(failure, wrong=0.99):
     return Scores(failures=(tuple(1.0 if each is failure else 0.0 for each in FAILURES),), wrong=wrong)
 
 
-@pytest.mark.parametrize("failure", FAILURES[1:])
+def test_every_class_has_a_least():
+    """Those that show it at once and those that must stand are all that a model tells apart."""
+    assert {*LEAST, *STANDING} == set(FAILURES[1:])
+
+
+@pytest.mark.parametrize("failure", STANDING)
+def test_what_has_to_stand_is_taken_when_it_has_stood(failure):
+    """Whoever is still at work on a host is not interrupted by a model either; a missing mount needs no second look."""
+    signals, seconds = STANDING[failure]
+    kind = KIND_OF[failure]
+    for stood_s, taken in ((seconds, True), (seconds - 1, False)):
+        if stood_s >= 0:
+            seen = window(KEYS[kind], stood_s, **HEALTHY[kind] | signals)
+            assert bool(by_model(seen, sure(failure))) is taken
+    assert by_model(window(KEYS[kind], 9, **HEALTHY[kind]), sure(failure)) == ()
+
+
+@pytest.mark.parametrize("failure", LEAST)
 def test_what_shows_the_least_is_taken_and_what_is_well_or_unmeasured_is_not(failure):
-    """For every class that a model tells apart."""
+    """For every class that shows in a single sample."""
     kind = KIND_OF[failure]
     for signals, taken in ((HEALTHY[kind] | LEAST[failure], True), (HEALTHY[kind], False), ({}, False)):
         seen = window(KEYS[kind], **signals)

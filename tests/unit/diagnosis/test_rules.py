@@ -4,11 +4,12 @@ import math
 
 import pytest
 
-from orderd.diagnosis import by_rules, merge
+from orderd.diagnosis import by_rules, merge, untaught
 from orderd.domain.clock import Instant
 from orderd.domain.faults import FAILURES, Entity, Failure
+from orderd.domain.schema import SCHEMAS
 from orderd.domain.signals import HOST_INDEX, HOST_SIGNALS
-from orderd.domain.values import Diagnosis, EntityRow, Sample, Source, entity_values
+from orderd.domain.values import Diagnosis, EntityRow, Sample, Scores, Source, entity_values
 from orderd.domain.window import History
 
 RUNNING = {
@@ -162,10 +163,10 @@ CALM = {f"pressure_{what}_ratio": 0.05 for what in ("cpu", "memory", "io")}
         (HOST, 5, {"host_login_broken_ratio": 1}, {}, Failure.HOST_MISCONFIGURED),
     ],
 )
-def test_a_rule_names_what_no_model_knows(entity, seconds, signals, host, expected):
-    """Classes of the rules alone have plain symptoms."""
+def test_a_rule_names_what_the_first_model_was_not_taught(entity, seconds, signals, host, expected):
+    """Classes that came after it have plain symptoms."""
     assert failures(entity, seconds, signals, host) == [expected]
-    assert expected not in FAILURES
+    assert expected not in FAILURES[: SCHEMAS[0].failures]
 
 
 @pytest.mark.parametrize(
@@ -223,12 +224,27 @@ def test_no_diagnosis_is_taken_from_the_classes_a_model_knows(entity, seconds, s
     assert failures(entity, seconds, signals) == [expected]
 
 
-def test_a_model_never_silences_or_renames_what_only_the_rules_know():
+def test_a_model_never_silences_or_renames_what_it_was_not_taught():
     """However sure, it chose among other classes; what it said stands beside."""
     ruled = diagnosis(Failure.MOUNT_READ_ONLY, 1.0, Source.RULES, MOUNT)
     said = diagnosis(Failure.DISK_FULL, 0.99, Source.MODEL, MOUNT)
-    (opinion,) = merge([ruled], [said], 0.8)
+    (opinion,) = merge([ruled], [said], 0.8, {Failure.MOUNT_READ_ONLY})
     assert (opinion.chosen, opinion.other) == (ruled, said)
+    (opinion,) = merge([ruled], [said], 0.8, {Failure.MOUNT_MISSING})
+    assert (opinion.chosen, opinion.other) == (said, ruled)
+
+
+def test_what_gets_no_probability_anywhere_was_never_taught():
+    """On entities of the kind it happens to; a very small one is an answer."""
+    entities = (UNIT, MOUNT)
+    rows = tuple(EntityRow(entity=entity, values=entity_values()) for entity in entities)
+    at = Instant(mono_ns=0, utc_ns=0)
+    seen = History().add(Sample(at=at, cause="timer", host=(math.nan,) * len(HOST_SIGNALS), entities=rows))
+    known = {Failure.SERVICE_DOWN: 1e-30, Failure.DISK_FULL: 0.5, Failure.OK: 0.5}
+    row = tuple(known.get(failure, 0.0) for failure in FAILURES)
+    found = untaught(seen, Scores(failures=(row, row), wrong=0.1))
+    assert found == frozenset(FAILURES) - set(known)
+    assert untaught(seen, None) == frozenset()
 
 
 def diagnosis(failure, probability, source, entity=UNIT):

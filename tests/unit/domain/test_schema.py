@@ -16,6 +16,8 @@ from orderd.domain.schema import CURRENT, SCHEMAS, digest_of, known_schema, sche
 from orderd.domain.signals import ENTITY_SIGNALS, HOST_SIGNALS
 from orderd.domain.values import EntityRow, Sample
 from orderd.domain.window import History
+from orderd.v1 import decision_pb2
+from orderd.wire import evidence_from_wire
 from orderd.wire import samples as wire
 
 MODELS = Path(__file__).parents[3] / "models" / "order"
@@ -83,6 +85,19 @@ def test_a_batch_of_an_older_schema_is_read_with_what_it_lacks_missing(back_then
             assert new.values[: OLDEST.entity] == old.values[: OLDEST.entity]
             assert len(new.values) == len(ENTITY_SIGNALS)
             assert all(math.isnan(value) for value in new.values[OLDEST.entity :])
+
+
+def test_what_an_older_model_scored_is_read_with_nothing_for_later_classes():
+    """Whoever asks a host of an older release for its evidence can read it; what are no distributions is refused."""
+    for known in SCHEMAS:
+        rows = (0.25, 0.75, *(0.0,) * (known.failures - 2), *(0.0,) * (known.failures - 1), 1.0)
+        message = decision_pb2.Evidence(failures=array("f", rows).tobytes(), wrong=0.5)
+        scores = evidence_from_wire(message, "d").scores
+        assert [len(row) for row in scores.failures] == [CURRENT.failures] * 2
+        assert (scores.failures[0][:2], scores.failures[1][known.failures - 1]) == ((0.25, 0.75), 1.0)
+    for damaged in (array("f", rows[1:]).tobytes(), array("f", rows).tobytes() + b"x"):
+        with pytest.raises(ValueError, match="no rows of probabilities"):
+            evidence_from_wire(decision_pb2.Evidence(failures=damaged), "d")
 
 
 def test_a_window_of_an_older_schema_is_read_with_what_it_lacks_missing(monkeypatch):

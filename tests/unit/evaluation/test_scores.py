@@ -6,8 +6,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from orderd.domain.faults import FAILURES, KINDS, EntityKind
-from orderd.domain.signals import ENTITY_INDEX
 from ordertrainer.evaluation.baselines import fit_baselines
 from ordertrainer.evaluation.predictions import Predictions, all_ok, by_rule_diagnoser
 from ordertrainer.evaluation.scores import Judge, auc, calibration_error, score
@@ -120,14 +118,3 @@ def test_baselines_learn_plain_failures(examples):
         said = baseline.predict(unseen)
         assert score(said, unseen)["macro_f1"] > 0.8, baseline.name
         assert (said.failure[unseen.kind == 1][:, 1] == 0).all()
-
-
-def test_what_only_the_rules_know_is_no_answer_that_is_scored(examples):
-    """Their own classes have no column among a model's: such an entity stays ok there."""
-    mount = KINDS.index(EntityKind.MOUNT)
-    n, e = (int(each[0]) for each in np.nonzero((examples.kind == mount) & examples.present & (examples.failure == 0)))
-    rows = examples.rows.copy()
-    rows[n, e, :, ENTITY_INDEX["mount_inodes_used_ratio"]] = 1.0
-    said = by_rule_diagnoser(replace(examples, rows=rows))
-    assert said.failure[n, e, 0] == 1.0
-    assert said.failure.shape[-1] == len(FAILURES)

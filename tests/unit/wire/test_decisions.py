@@ -33,6 +33,8 @@ KEYS = {
     EntityKind.PROCESS: "12:34",
     EntityKind.RESOLVER: "system",
     EntityKind.CLOCK: "system",
+    EntityKind.NIC: "eth0",
+    EntityKind.HOST: "system",
 }
 
 

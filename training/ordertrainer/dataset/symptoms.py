@@ -4,6 +4,7 @@ These are no diagnosis: they say from which sample on a label is fair. Threshold
 which has to be sure; here the truth is known and only its visibility is asked for.
 """
 
+import math
 from collections.abc import Callable
 from typing import Final
 
@@ -13,6 +14,9 @@ from orderd.domain.window import Window
 
 FULL_RATIO: Final = 0.95
 """Where the rule diagnoser calls a mount full; below it nothing fails yet, so there is no failure to see."""
+INODES_FULL_RATIO: Final = 0.95
+SLOW_S: Final = 0.1
+CROWDED_RATIO: Final = 0.3
 BUSY_CORES: Final = 0.3
 """What the repair of a runaway asks for, and what makes a process worth a row; on a contended machine a spinner gets no more."""
 STEPPED_S: Final = 0.5
@@ -60,6 +64,8 @@ def troubled(view: EntityView) -> bool:
 
 
 def _unit_troubled(view: EntityView) -> bool:
+    if _slow(view) or _squeezed(view):
+        return True
     inactive = view.now("unit_active_ratio") < 1 or view.now("unit_transition_ratio") > 0
     return inactive or view.now("unit_main_stopped_ratio") > 0 or view.now("probe_ok_ratio") < 1
 
@@ -85,7 +91,7 @@ def _full(view: EntityView) -> bool:
 
 
 def _mount_troubled(view: EntityView) -> bool:
-    return _full(view) or view.now("mount_read_only_ratio") > 0 or view.now("mount_stuck_s") > 0
+    return any(looks(view) for looks in (_full, _inodes_full, _read_only, _missing, _stuck, _access_lost))
 
 
 def _busy_slots(view: EntityView) -> list[bool]:
@@ -115,6 +121,50 @@ def _stepped(view: EntityView) -> bool:
     return abs(view.now("clock_step_s")) >= STEPPED_S
 
 
+def _load_error(view: EntityView) -> bool:
+    return view.now("unit_load_error_ratio") > 0
+
+
+def _given_up(view: EntityView) -> bool:
+    return view.now("unit_result_start_limit_ratio") > 0 and view.now("unit_active_ratio") < 1
+
+
+def _slow(view: EntityView) -> bool:
+    return view.now("probe_latency_s") >= SLOW_S
+
+
+def _squeezed(view: EntityView) -> bool:
+    return view.now("unit_limits_changed_ratio") > 0 or view.now("unit_priority_changed_ratio") > 0
+
+
+def _read_only(view: EntityView) -> bool:
+    return view.now("mount_read_only_ratio") > 0
+
+
+def _missing(view: EntityView) -> bool:
+    return all(math.isnan(view.now(name)) for name in ("mount_read_only_ratio", "mount_stuck_s", "mount_used_ratio"))
+
+
+def _stuck(view: EntityView) -> bool:
+    return view.now("mount_stuck_s") > 0
+
+
+def _access_lost(view: EntityView) -> bool:
+    return view.now("mount_access_changed_ratio") > 0
+
+
+def _inodes_full(view: EntityView) -> bool:
+    return view.now("mount_inodes_used_ratio") >= INODES_FULL_RATIO
+
+
+def _link_down(view: EntityView) -> bool:
+    return view.now("nic_down_ratio") > 0
+
+
+def _crowded(view: EntityView) -> bool:
+    return view.now("nic_crowded_ratio") >= CROWDED_RATIO
+
+
 def _differing(kind: EntityKind) -> Callable[[EntityView], bool]:
     """Return what tells whether anything of such an entity is not as recorded: none of its signals means anything else."""
     names = [signal.name for signal in ENTITY_SIGNALS if kind in signal.kinds]
@@ -132,6 +182,19 @@ _VISIBLE: Final[dict[Failure, Callable[[EntityView], bool]]] = {
     Failure.MEMORY_LEAK: _leaking,
     Failure.DNS_BROKEN: _unresolved,
     Failure.CLOCK_STEPPED: _stepped,
+    Failure.SERVICE_START_LIMIT: _given_up,
+    Failure.SERVICE_LOAD_ERROR: _load_error,
+    Failure.SERVICE_SLOW: _slow,
+    Failure.DISK_INODES_FULL: _inodes_full,
+    Failure.MOUNT_READ_ONLY: _read_only,
+    Failure.MOUNT_MISSING: _missing,
+    Failure.MOUNT_STUCK: _stuck,
+    Failure.MOUNT_ACCESS_LOST: _access_lost,
+    Failure.SERVICE_SQUEEZED: _squeezed,
+    Failure.NIC_DOWN: _link_down,
+    Failure.NIC_MISCONFIGURED: _differing(EntityKind.NIC),
+    Failure.HOST_MISCONFIGURED: _differing(EntityKind.HOST),
+    Failure.NIC_SATURATED: _crowded,
 }
 
 _TROUBLED: Final[dict[EntityKind, Callable[[EntityView], bool]]] = {

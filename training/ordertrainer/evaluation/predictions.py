@@ -84,8 +84,6 @@ def by_rule_diagnoser(examples: Examples) -> Predictions:
         window = window_of(examples, n)
         place = dict(zip(window.entities, np.flatnonzero(examples.present[n]), strict=True))
         for diagnosis in by_rules(window):
-            if diagnosis.failure not in FAILURES:
-                continue  # what only the rules know is no class that predictions are compared in
             row = failure[n, place[diagnosis.entity]]
             row[0], row[FAILURES.index(diagnosis.failure)] = 0.0, 1.0
     return Predictions(failure=failure, wrong=(failure[..., 0] < 1.0).any(axis=1).astype(np.float32))
