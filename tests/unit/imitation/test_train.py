@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+from orderd.domain.faults import FAILURES, KINDS, EntityKind, Failure
 from ordertrainer.evaluation.predictions import by_network
 from ordertrainer.evaluation.scores import score
 from ordertrainer.imitation.checkpoint import CheckpointError, net_of, read, save
@@ -58,11 +59,11 @@ def test_resumed_training_ends_where_an_unbroken_one_does(data, tmp_path, monkey
     full_epoch, done, whole, broken = module._epoch, [], tmp_path / "whole", tmp_path / "broken"
     train(data, whole, BRIEF, lambda _line: None)
 
-    def interrupted(*arguments):
+    def interrupted(*arguments, **named):
         if len(done) == 2:
             raise KeyboardInterrupt
         done.append(1)
-        return full_epoch(*arguments)
+        return full_epoch(*arguments, **named)
 
     monkeypatch.setattr(module, "_epoch", interrupted)
     with pytest.raises(KeyboardInterrupt):
@@ -95,6 +96,28 @@ def test_checkpoint_holds_where_it_came_from(trained):
     assert content["seed"] == QUICK.seed
     assert content["commit"]
     assert content["calibrated"]
+
+
+def test_what_was_never_shown_gets_no_probability_at_all(data, trained):
+    """So orderd knows that the rules alone can name it, whatever the temperature."""
+    content = read(trained / BEST)
+    assert str(Failure.NIC_DOWN) in content["never_trained"]
+    assert str(Failure.SERVICE_DOWN) not in content["never_trained"]
+    said = by_network(net_of(content), data.tune).failure
+    never = [FAILURES.index(Failure(name)) for name in content["never_trained"]]
+    assert (said[..., never] == 0.0).all()
+    units = (data.tune.kind == KINDS.index(EntityKind.UNIT)) & data.tune.present
+    assert (said[units][:, FAILURES.index(Failure.SERVICE_DOWN)] > 0.0).all()
+
+
+def test_simulated_drills_are_drawn_by_their_share(data):
+    """Of every step; within each part, by strata as before."""
+    both = replace(data, simulated=toy_examples(seed=9, runs=6, name="sim"), simulated_share=0.25)
+    examples, drawn = both.every()
+    assert len(examples) == len(data.train) + len(both.simulated)
+    assert drawn.sum() == pytest.approx(1.0)
+    assert drawn[len(data.train) :].sum() == pytest.approx(0.25)
+    assert drawn[: len(data.train)] / 0.75 == pytest.approx(data.every()[1])
 
 
 class Evil:

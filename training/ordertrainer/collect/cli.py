@@ -23,7 +23,7 @@ def collect(  # noqa: PLR0917  typer makes an option of each
     split: Annotated[str, typer.Option(help="train, tune or test.")] = "train",
     hosts: Annotated[int, typer.Option(min=1, max=HOSTS_MAX, help="Hosts to break at once.")] = 2,
     seed: Annotated[int, typer.Option(min=0, help="Experiments follow from it.")] = 0,
-    faults: Annotated[str, typer.Option(help="Only these, separated by commas; all when empty.")] = "",
+    faults: Annotated[str, typer.Option(help="Only these, by commas; by default all of this split.")] = "",
     minutes: Annotated[float | None, typer.Option(min=0.1, help="Stop after this long, whatever is missing.")] = None,
 ) -> None:
     """Break disposable hosts under observation and write down what was true when; Ctrl-C keeps every complete run."""

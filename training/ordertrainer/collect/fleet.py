@@ -13,13 +13,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from ordertrainer.chaos import Injector
+from ordertrainer import heldout
+from ordertrainer.chaos import Injector, load_faults
 from ordertrainer.collect.errors import CollectError, HostLost
+from ordertrainer.collect.families import families
 from ordertrainer.collect.ledger import Ledger
 from ordertrainer.collect.plan import Planner
 from ordertrainer.collect.station import Station
 from ordertrainer.collect.worker import Worker
-from ordertrainer.drill.battery import FAULTS_DIR, battery
+from ordertrainer.drill.battery import FAULTS_DIR
 from ordertrainer.drill.install import SERVING_TIMEOUT_S, build_bundle, install_orderd
 from ordertrainer.drill.prober import Prober
 from ordertrainer.drill.watcher import Watcher
@@ -43,7 +45,7 @@ class Wanted:
         split: train, tune or test.
         hosts: how many hosts to break at once.
         seed: experiments follow from it and from how many runs were there at the start.
-        faults: only these; the whole first battery when empty.
+        faults: only these; all that the split may have when empty (`families`).
         minutes: stop after this long whatever is missing; no limit when None.
     """
 
@@ -84,7 +86,7 @@ def collect(wanted: Wanted, say: Say) -> Summary:
         CollectError: every host was lost before there was enough.
         GroundError, DrillError, ServeError, DatasetError: it could not begin; see their messages.
     """
-    faults = battery(wanted.faults)
+    faults = families(load_faults(FAULTS_DIR).faults, heldout.load(), wanted.split, wanted.faults)
     ledger = Ledger(wanted.out, wanted.split, wanted.runs)
     if ledger.enough:
         return _summary(ledger)

@@ -27,7 +27,17 @@ LONG_S: Final = (15.0, 40.0)
 LONG_RATIO: Final = 0.04
 """Few runs last long, so that the window's old slots see a failure too; many would halve the number of runs."""
 
-SLOW: Final = frozenset({Failure.DISK_FULL, Failure.CPU_RUNAWAY, Failure.MEMORY_LEAK, Failure.OK})
+SLOW: Final = frozenset(
+    {
+        Failure.DISK_FULL,
+        Failure.CPU_RUNAWAY,
+        Failure.MEMORY_LEAK,
+        Failure.SERVICE_SLOW,
+        Failure.SERVICE_SQUEEZED,
+        Failure.NIC_SATURATED,
+        Failure.OK,
+    }
+)
 """Their symptoms take seconds to show; decoys take seconds to finish."""
 
 

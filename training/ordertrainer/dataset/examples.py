@@ -4,9 +4,9 @@ Axes: N example, E entity (padded to the largest), S slot (newest first), H host
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -99,6 +99,26 @@ def pack(labelled: Sequence[LabelledWindow]) -> Examples:
         intensity=np.array([_intensity(each) for each in labelled], np.float32),
         at_s=np.array([each.window.at.mono_ns / 1e9 for each in labelled], np.float64),
     )
+
+
+def joined(first: Examples, second: Examples) -> Examples:
+    """Return two sets as one, the first one's examples before the second one's."""
+    entities = max(first.kind.shape[1], second.kind.shape[1])
+    padding = {"rows": np.nan, "kind": 0, "present": False, "failure": IGNORE}
+
+    def every(name: str) -> NDArray[Any]:
+        parts = [getattr(each, name) for each in (first, second)]
+        if name in padding:
+            parts = [_widened(part, entities, padding[name]) for part in parts]
+        return np.concatenate(parts)
+
+    return Examples(**{field.name: every(field.name) for field in fields(Examples)})
+
+
+def _widened(values: NDArray[Any], entities: int, fill: float) -> NDArray[Any]:
+    missing = [(0, 0)] * values.ndim
+    missing[1] = (0, entities - values.shape[1])
+    return np.pad(values, missing, constant_values=fill)
 
 
 def _intensity(labelled: LabelledWindow) -> float:

@@ -9,10 +9,10 @@ The rules:
     5. A decoy makes nothing wrong: everything is ok, processes that spin or write included. Windows in which a decoy takes a
        unit, a mount or the resolver down are left out: down on purpose looks like down; telling them apart is the guard's work.
     6. A window in which the failing entity is missing (a process that is not among the measured ones) is left out.
-    7. So is every window of a failure that no model tells apart (`FAILURES`): there is no class to call it by.
+    7. A failure that nobody can name has no class: its entity is not judged, and that something is wrong is all there is to say.
 """
 
-from orderd.domain.faults import FAILURES, EntityKind, Failure
+from orderd.domain.faults import EntityKind, Failure
 from orderd.domain.window import Window
 from ordertrainer.dataset.labels import Label
 from ordertrainer.dataset.symptoms import EntityView, troubled, visible
@@ -49,7 +49,9 @@ class RunLabeller:
 
     def _failing(self, window: Window) -> Truth | None:
         index = next((i for i, entity in enumerate(window.entities) if str(entity) == self.label.entity), None)
-        if index is None or self.label.failure not in FAILURES or not visible(self.label.failure, EntityView(window, index)):
+        if self.label.failure is Failure.UNKNOWN:
+            return tuple(None if i == index else _beside(window, i) for i in range(len(window.entities)))
+        if index is None or not visible(self.label.failure, EntityView(window, index)):
             return None
         return tuple(self.label.failure if i == index else _beside(window, i) for i in range(len(window.entities)))
 

@@ -32,8 +32,9 @@ class LabelledWindow:
 
     @property
     def wrong(self) -> bool:
-        """Tell whether anything is wrong on the host."""
-        return any(failure not in {None, Failure.OK} for failure in self.truth)
+        """Tell whether anything is wrong on the host, be it something that nobody can name."""
+        nameless = self.injected and self.label.failure is Failure.UNKNOWN
+        return nameless or any(failure not in {None, Failure.OK} for failure in self.truth)
 
 
 def iter_windows(root: Path, split: str | None = None) -> Iterator[LabelledWindow]:

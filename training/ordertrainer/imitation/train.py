@@ -17,10 +17,12 @@ from typing import Any, Final
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-from orderd.domain.faults import FAILURES
+from orderd.domain.faults import FAILURES, Failure
 from ordertrainer.dataset import Examples
+from ordertrainer.dataset.examples import joined
 from ordertrainer.evaluation.predictions import by_network
 from ordertrainer.evaluation.scores import Judge, confusion_per_run, false_alarms, macro_f1
 from ordertrainer.imitation.augment import Augmentation, Batch, augment
@@ -75,11 +77,23 @@ class Data:
         train: what the weights are fitted to.
         tune: other runs; chooses the epoch and the temperature.
         digest: sha256 of the data directory, recorded with the weights.
+        simulated: drills of the simulator, fitted to as well.
+        simulated_share: of the windows of a step.
     """
 
     train: Examples
     tune: Examples
     digest: str
+    simulated: Examples | None = None
+    simulated_share: float = 0.0
+
+    def every(self) -> tuple[Examples, NDArray[np.float64]]:
+        """Return everything that is fitted to, and how probably each example is drawn."""
+        recorded = draw_weights(self.train)
+        if self.simulated is None:
+            return self.train, recorded
+        drawn = np.concatenate((recorded * (1.0 - self.simulated_share), draw_weights(self.simulated) * self.simulated_share))
+        return joined(self.train, self.simulated), drawn
 
 
 @dataclass(slots=True, kw_only=True)
@@ -114,14 +128,16 @@ def train(data: Data, out: Path, settings: Settings, say: Progress, device: str 
     check_separate(train=data.train, tune=data.tune)
     out.mkdir(parents=True, exist_ok=True)
     about = {"seed": settings.seed, "settings": _plain(settings), "data_digest": data.digest, "commit": commit()}
-    about["never_trained"] = never_trained(data.train)
+    about["simulated"] = {"windows": 0 if data.simulated is None else len(data.simulated), "share": data.simulated_share}
+    examples, drawn = data.every()
+    about["never_trained"] = never_trained(examples)
     if about["never_trained"]:
         say(f"no training example of: {', '.join(about['never_trained'])}; the rules alone will name these")
-    state = _start_or_resume(data.train, out, settings, about, device)
-    weights = class_weights(data.train).to(device)
-    draws = torch.from_numpy(draw_weights(data.train))
+    state = _start_or_resume(examples, out, settings, about, device)
+    weights = class_weights(examples).to(device)
+    draws = torch.from_numpy(drawn)
     while state.epoch < settings.epochs and state.epoch - state.best_epoch < settings.patience:
-        line = _epoch(state, data, weights, draws, settings)
+        line = _epoch(state, examples, data.tune, weights=weights, draws=draws, settings=settings)
         if line["tune_loss"] < state.best_loss:
             state.best_loss, state.best_epoch = line["tune_loss"], state.epoch
             save(out / BEST, state.net, **about, epoch=state.epoch, tune=line, calibrated=False)
@@ -156,6 +172,8 @@ def _start_or_resume(examples: Examples, out: Path, settings: Settings, about: d
     torch.manual_seed(settings.seed)
     net = OrderNet(settings.shape)
     _fit_normalisers(net, examples, settings.seed)
+    # What is never shown gets no probability at all: that is how orderd knows that the rules alone can name it.
+    net.possible[:, [FAILURES.index(Failure(name)) for name in about["never_trained"]]] = 0.0
     net.to(device)
     optimiser = torch.optim.AdamW(net.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay)
     state = _State(net=net, optimiser=optimiser, generator=torch.Generator().manual_seed(settings.seed))
@@ -181,7 +199,7 @@ def _save_last(path: Path, state: _State, about: dict[str, Any]) -> None:
 
 def _resume(state: _State, path: Path, about: dict[str, Any]) -> None:
     content = read(path)
-    for key in ("settings", "data_digest"):
+    for key in ("settings", "data_digest", "simulated"):
         if content[key] != about[key]:
             msg = f"{path}: belongs to a training with other {key}; choose another --out or remove it"
             raise CheckpointError(msg)
@@ -192,19 +210,21 @@ def _resume(state: _State, path: Path, about: dict[str, Any]) -> None:
     state.epoch, state.best_loss, state.best_epoch = content["epoch"], content["best_loss"], content["best_epoch"]
 
 
-def _epoch(state: _State, data: Data, weights: Tensor, draws: Tensor, settings: Settings) -> dict[str, Any]:
+def _epoch(
+    state: _State, examples: Examples, tune_split: Examples, *, weights: Tensor, draws: Tensor, settings: Settings
+) -> dict[str, Any]:
     began = time.monotonic()
     state.net.train()
     total = 0.0
     for step in range(settings.steps):
         picked = torch.multinomial(draws, settings.batch, replacement=True, generator=state.generator)
-        batch = augment(batch_of(data.train, picked.numpy(), weights.device), settings.augmentation, state.generator)
+        batch = augment(batch_of(examples, picked.numpy(), weights.device), settings.augmentation, state.generator)
         total += _step(state, batch, weights, learning_rate(settings, state.epoch * settings.steps + step))
     state.epoch += 1
     return {
         "epoch": state.epoch,
         "train_loss": total / settings.steps,
-        **_tune(state.net, data.tune, weights),
+        **_tune(state.net, tune_split, weights),
         "seconds": round(time.monotonic() - began, 2),
     }
 

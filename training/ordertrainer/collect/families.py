@@ -1,0 +1,46 @@
+"""Which faults a split may be collected from: the locked split of families decides (`ordertrainer.heldout`). Pure.
+
+train  families that are trained
+tune   the same and those that choose between trainings
+test   the same and those held out for the final test, at other intensities
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from orderd.domain.faults import Failure
+from ordertrainer.chaos import FaultContract
+from ordertrainer.collect.errors import CollectError
+from ordertrainer.heldout import HeldOut, Part
+
+PARTS: Final = {
+    "train": frozenset({Part.TRAIN}),
+    "tune": frozenset({Part.TRAIN, Part.TUNE}),
+    "test": frozenset({Part.TRAIN, Part.HELD}),
+}
+
+
+def families(
+    faults: Mapping[str, FaultContract], held: HeldOut, split: str, names: Sequence[str] = ()
+) -> dict[str, FaultContract]:
+    """Return the faults and decoys to collect.
+
+    Args:
+        faults: the catalogue.
+        held: the locked split.
+        split: train, tune or test.
+        names: only these; by default all that the split may have and that have a name, since a run of a failure without one
+            only says that something is wrong.
+
+    Raises:
+        CollectError: one is unknown, or not for this split.
+    """
+    for name in names:
+        if name not in faults:
+            raise CollectError(f"--faults names {name!r}; there are: {', '.join(sorted(faults))}")
+        if held.part(name) not in PARTS[split]:
+            raise CollectError(
+                f"{name} is for the part {held.part(name).value!r} of heldout.toml; --split {split} may not have it"
+            )
+    wanted = names or [name for name, fault in sorted(faults.items()) if fault.failure is not Failure.UNKNOWN]
+    return {name: faults[name] for name in wanted if held.part(name) in PARTS[split]}
