@@ -36,7 +36,7 @@ def experiments(battery: str, seed: int, faults: str = "") -> list[dict]:
         raise AnsibleFilterError(str(error)) from error
     if chosen.shape != "each" and not names:
         raise AnsibleFilterError(f"battery {battery!r} is {chosen.shape}: `ordertrainer drill --inventory` carries out that one")
-    drawn = batteries.experiments(int(seed), contracts)
+    drawn = batteries.experiments(int(seed), contracts, chosen.intensities)
     return [
         _told(each, contracts[each.fault], variables(each, contracts[each.fault], ttl_s=_ttl(contracts, each))) for each in drawn
     ]

@@ -24,11 +24,13 @@ def plugin():
     return module
 
 
-@pytest.mark.parametrize("name", ["first", "smoke", "standard", "decoys"])
+@pytest.mark.parametrize("name", ["first", "smoke", "standard", "exam", "decoys"])
 def test_ansible_draws_what_we_draw(plugin, name):
     """The same battery and seed give the same experiments, as plain values, with the same variables for the faults' playbooks."""
-    faults = faults_of(load(name))
-    ours = [variables(each, faults[each.fault], ttl_s=faults[each.fault].ttl_s_max) for each in drawn_by_us(9, faults)]
+    chosen = load(name)
+    faults = faults_of(chosen)
+    drawn = drawn_by_us(9, faults, chosen.intensities)
+    ours = [variables(each, faults[each.fault], ttl_s=faults[each.fault].ttl_s_max) for each in drawn]
     theirs = plugin.experiments(name, 9)
     assert [each["chaos"] for each in theirs] == ours
     assert json.loads(json.dumps(theirs))[0]["kind"] == str(faults[theirs[0]["fault"]].target)

@@ -3,6 +3,7 @@ from itertools import islice
 
 import pytest
 
+from ordertrainer import heldout
 from ordertrainer.chaos import load_faults
 from ordertrainer.drill.battery import ENTANGLED, FAULTS_DIR, FIRST, battery, experiments, faults_of, load, names, plan
 from ordertrainer.drill.errors import DrillError
@@ -58,6 +59,21 @@ def test_standard_is_the_whole_catalogue_once():
     """Nothing of the catalogue is left out, and nothing comes twice."""
     drawn = [item.experiments[0].fault for item in plan_of("standard")]
     assert sorted(drawn) == sorted(load_faults(FAULTS_DIR).faults)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_exam_asks_what_no_training_saw(seed):
+    """The whole catalogue, outside the intensities that heldout.toml gives to training, below and above."""
+    faults, (low, high) = load_faults(FAULTS_DIR).faults, heldout.load().intensity
+    shares = []
+    for item in plan_of("exam", seed=seed):
+        (drawn,) = item.experiments
+        bounds = faults[drawn.fault].intensity
+        if bounds.min < bounds.max and not bounds.whole:
+            shares.append((drawn.intensity - bounds.min) / (bounds.max - bounds.min))
+    assert not any(low + 0.02 < share < high - 0.02 for share in shares)
+    assert {share < low + 0.02 for share in shares} == {True, False}
+    assert len(list(plan_of("exam", seed=seed))) == len(faults)
 
 
 @pytest.mark.parametrize("seed", range(10))

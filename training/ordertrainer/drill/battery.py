@@ -41,6 +41,10 @@ ENTANGLED: Final = (
 """Targets whose symptoms are the same from outside: of two faults on them nobody could tell which one was repaired."""
 
 
+WHOLE: Final = ((0.0, 1.0),)
+"""Every intensity that a fault can have."""
+
+
 class Battery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A battery as its file has it.
 
@@ -52,6 +56,7 @@ class Battery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         gap_s: bounds of the time between the two faults of a pair.
         calm_s: bounds of the time before each item of a random battery.
         pairs_ratio: share of the items of a random battery that are pairs.
+        intensities: parts of each fault's range to draw from, each end 0 to 1.
     """
 
     summary: str
@@ -61,6 +66,7 @@ class Battery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     gap_s: tuple[float, float] = (0.0, 0.0)
     calm_s: tuple[float, float] = (0.0, 0.0)
     pairs_ratio: Ratio = 0.0
+    intensities: Annotated[tuple[tuple[Ratio, Ratio], ...], Meta(min_length=1)] = WHOLE
 
 
 class Item(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -150,14 +156,19 @@ def faults_of(chosen: Battery, faults_dir: Path = FAULTS_DIR) -> dict[str, Fault
     return {name: fault for name, fault in sorted(catalogue.faults.items()) if wanted(fault)}
 
 
-def experiments(seed: int, faults: Mapping[str, FaultContract]) -> list[Experiment]:
+def experiments(
+    seed: int, faults: Mapping[str, FaultContract], intensities: Sequence[tuple[float, float]] = WHOLE
+) -> list[Experiment]:
     """Draw one experiment a fault, in the order of `faults`.
 
     Each fault has a random stream of its own. Targets are spread: of many draws the first with the least used target is taken,
     because orderd repairs one target only so often in an hour, and rightly.
     """
     used: Counter[str] = Counter()
-    return [_least_used(random.Random(f"{seed}/{name}"), contract, used) for name, contract in faults.items()]  # noqa: S311
+    return [
+        _least_used(random.Random(f"{seed}/{name}"), contract, used, intensities)  # noqa: S311
+        for name, contract in faults.items()
+    ]
 
 
 def plan(chosen: Battery, faults: Mapping[str, FaultContract], *, seed: int, minutes: float, hosts: int) -> Iterator[Item]:
@@ -172,7 +183,7 @@ def plan(chosen: Battery, faults: Mapping[str, FaultContract], *, seed: int, min
     """
     match chosen.shape:
         case "each":
-            for number, experiment in enumerate(experiments(seed, faults), 1):
+            for number, experiment in enumerate(experiments(seed, faults, chosen.intensities), 1):
                 yield Item(number=number, experiments=(experiment,))
         case "pairs":
             yield from _pairs(chosen, faults, seed)
@@ -199,9 +210,9 @@ def _pairs(chosen: Battery, faults: Mapping[str, FaultContract], seed: int) -> I
         if not waiting:
             return
         first = waiting.pop(0)
-        drawn = [_least_used(rng, first, used)]
+        drawn = [_least_used(rng, first, used, chosen.intensities)]
         for other in waiting:
-            if fitting := _beside(rng, drawn[0], first, other):
+            if fitting := _beside(rng, drawn[0], first, other, chosen):
                 waiting.remove(other)
                 used[fitting.target] += 1
                 drawn.append(fitting)
@@ -219,8 +230,8 @@ def _random(chosen: Battery, faults: Mapping[str, FaultContract], seed: int) -> 
             bag = list(faults.values())
             rng.shuffle(bag)
         first = bag.pop()
-        drawn = [_least_used(rng, first, used)]
-        if bag and rng.random() < chosen.pairs_ratio and (fitting := _beside(rng, drawn[0], first, bag[-1])):
+        drawn = [_least_used(rng, first, used, chosen.intensities)]
+        if bag and rng.random() < chosen.pairs_ratio and (fitting := _beside(rng, drawn[0], first, bag[-1], chosen)):
             bag.pop()
             used[fitting.target] += 1
             drawn.append(fitting)
@@ -228,9 +239,11 @@ def _random(chosen: Battery, faults: Mapping[str, FaultContract], seed: int) -> 
         yield Item(number=number, experiments=tuple(drawn), gap_s=gap_s if drawn[1:] else 0.0, calm_s=calm_s)
 
 
-def _beside(rng: random.Random, first: Experiment, contract: FaultContract, other: FaultContract) -> Experiment | None:
+def _beside(
+    rng: random.Random, first: Experiment, contract: FaultContract, other: FaultContract, chosen: Battery
+) -> Experiment | None:
     """Draw a second fault that can be told from the first, None where the two never can."""
-    for second in islice(iter(lambda: draw(rng, other), None), DRAWS_MAX):
+    for second in islice(iter(lambda: _draw(rng, other, chosen.intensities), None), DRAWS_MAX):
         if _apart(first, contract, second, other):
             return second
     return None
@@ -246,8 +259,15 @@ def _apart(first: Experiment, contract: FaultContract, second: Experiment, other
     return not shared and (both_new or len(ends) > 1)
 
 
-def _least_used(rng: random.Random, contract: FaultContract, used: Counter[str]) -> Experiment:
-    draws = [draw(rng, contract) for _ in range(DRAWS_MAX)]
+def _least_used(
+    rng: random.Random, contract: FaultContract, used: Counter[str], intensities: Sequence[tuple[float, float]]
+) -> Experiment:
+    draws = [_draw(rng, contract, intensities) for _ in range(DRAWS_MAX)]
     chosen = min(draws, key=lambda experiment: used[experiment.target])
     used[chosen.target] += 1
     return chosen
+
+
+def _draw(rng: random.Random, contract: FaultContract, intensities: Sequence[tuple[float, float]]) -> Experiment:
+    part = rng.choice(intensities) if len(intensities) > 1 else intensities[0]
+    return draw(rng, contract, intensity_range=part)

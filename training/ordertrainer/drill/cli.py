@@ -27,7 +27,7 @@ def drill(  # noqa: PLR0917  typer makes an option of each
     seed: Annotated[int, typer.Option(min=0, help="Targets and intensities are drawn from it.")] = 1,
     keep: Annotated[bool, typer.Option("--keep", help="Leave the hosts up and say how to enter them.")] = False,
     out: Annotated[Path, typer.Option(help="Where the results go.")] = Path("out/drill"),
-    battery: Annotated[str, typer.Option(help="first, smoke, standard, pairs, game-day, quiet or decoys.")] = "first",
+    battery: Annotated[str, typer.Option(help="first, smoke, standard, exam, pairs, game-day, quiet or decoys.")] = "first",
     hosts: Annotated[int, typer.Option(min=1, max=HOSTS_MAX, help="How many clones share the work.")] = 1,
     inventory: Annotated[Path | None, typer.Option(help="Break the hosts of this inventory, not clones.", metavar="FILE")] = None,
     minutes: Annotated[float | None, typer.Option(min=0.1, help="How long a battery of no fixed length takes.")] = None,

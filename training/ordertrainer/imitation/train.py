@@ -127,7 +127,7 @@ def train(data: Data, out: Path, settings: Settings, say: Progress, device: str 
     """
     check_separate(train=data.train, tune=data.tune)
     out.mkdir(parents=True, exist_ok=True)
-    about = {"seed": settings.seed, "settings": _plain(settings), "data_digest": data.digest, "commit": commit()}
+    about: dict[str, Any] = {"seed": settings.seed, "settings": _plain(settings), "data_digest": data.digest, "commit": commit()}
     about["simulated"] = {"windows": 0 if data.simulated is None else len(data.simulated), "share": data.simulated_share}
     examples, drawn = data.every()
     about["never_trained"] = never_trained(examples)
