@@ -8,7 +8,6 @@ test   the same and those held out for the final test, at other intensities
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from orderd.domain.faults import Failure
 from ordertrainer.chaos import FaultContract
 from ordertrainer.collect.errors import CollectError
 from ordertrainer.heldout import HeldOut, Part
@@ -29,8 +28,8 @@ def families(
         faults: the catalogue.
         held: the locked split.
         split: train, tune or test.
-        names: only these; by default all that the split may have and that have a name, since a run of a failure without one
-            only says that something is wrong.
+        names: only these; by default all that the split may have. A run of a failure without a name says that something is
+            wrong and that it is none of the others, and that is what a person is called for.
 
     Raises:
         CollectError: one is unknown, or not for this split.
@@ -42,5 +41,4 @@ def families(
             raise CollectError(
                 f"{name} is for the part {held.part(name).value!r} of heldout.toml; --split {split} may not have it"
             )
-    wanted = names or [name for name, fault in sorted(faults.items()) if fault.failure is not Failure.UNKNOWN]
-    return {name: faults[name] for name in wanted if held.part(name) in PARTS[split]}
+    return {name: faults[name] for name in names or sorted(faults) if held.part(name) in PARTS[split]}

@@ -35,6 +35,7 @@ SLOW: Final = frozenset(
         Failure.SERVICE_SLOW,
         Failure.SERVICE_SQUEEZED,
         Failure.NIC_SATURATED,
+        Failure.UNKNOWN,
         Failure.OK,
     }
 )
