@@ -53,6 +53,7 @@ def checkpoint(net, tmp_path):
     path = tmp_path / "best.pt"
     tune = {"tune_loss": 0.5, "tune_macro_f1": 0.5}
     about = {"seed": 1, "settings": {"epochs": 7, "steps": 9}, "data_digest": DIGEST, "commit": "abc", "epoch": 2}
+    about["simulated"] = {"windows": 600, "share": 0.25}
     save(path, net, **about, tune=tune, temperature=1.0, never_trained=["clock_stepped"])
     return path
 
@@ -142,7 +143,8 @@ def test_card_holds_figures_of_every_diagnoser(checkpoint, tmp_path, invoke, mon
     text = (tmp_path / "order/0.1.0/card.md").read_text(encoding="utf-8")
     for expected in (
         "| order model |",
-        "--seed 1 --epochs 7 --steps 9",
+        "--seed 1 --epochs 7 --steps 9 --simulated 0.25 --windows 600",
+        "600 windows of the simulator, 25% of what each step is shown",
         "| rules |",
         "| logistic regression |",
         "clock_stepped",

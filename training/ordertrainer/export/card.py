@@ -74,8 +74,20 @@ def _training(content: dict[str, Any]) -> str:
     # The learning rate's course depends on the epochs asked for: without them the command gives another model.
     settings = content["settings"]
     asked = f"--seed {content['seed']} --epochs {settings['epochs']} --steps {settings['steps']}"
+    simulated = content["simulated"]
+    asked += f" --simulated {simulated['share']:g}" + (f" --windows {simulated['windows']}" if simulated["windows"] else "")
     command = f"    ordertrainer train --data DATA --out out/train {asked}"
-    return f"## Training\n\n{command}\n\nSupervised, on drills whose fault was seen to land.\n\n{result}"
+    return f"## Training\n\n{command}\n\n{_sources(simulated)}\n\n{result}"
+
+
+def _sources(simulated: dict[str, Any]) -> str:
+    recorded = "Supervised, on drills whose fault was seen to land"
+    if not simulated["windows"]:
+        return f"{recorded}."
+    return (
+        f"{recorded}, and beside them {simulated['windows']} windows of the simulator, {simulated['share']:.0%} of what each step "
+        "is shown. Families and intensities that are held out (`training/ordertrainer/heldout.toml`) are in neither."
+    )
 
 
 def _figures(version: str, report: Report) -> str:
