@@ -85,8 +85,8 @@ def _sources(simulated: dict[str, Any]) -> str:
     if not simulated["windows"]:
         return f"{recorded}."
     return (
-        f"{recorded}, and beside them {simulated['windows']} windows of the simulator, {simulated['share']:.0%} of what each step "
-        "is shown. Families and intensities that are held out (`training/ordertrainer/heldout.toml`) are in neither."
+        f"{recorded}, and beside them {simulated['windows']} windows of the simulator, {simulated['share']:.0%} of what each "
+        "step is shown. Families and intensities that are held out (`training/ordertrainer/heldout.toml`) are in neither."
     )
 
 
