@@ -42,6 +42,9 @@ VERBS: Final = {
     "imitate": Verb(module="policy.cli", attribute="imitate", summary="Train a policy in the simulator on an expert."),
     "exam": Verb(module="policy.cli", attribute="exam", summary="Let a policy keep simulated hosts in order, beside rules."),
     "fit": Verb(module="policy.cli", attribute="fit", summary="Train and examine in one go, in a time that you have."),
+    "compare": Verb(module="prefer.cli", attribute="compare", summary="Ask a person which of two plans is better."),
+    "prefer": Verb(module="prefer.cli", attribute="prefer", summary="Learn the weights of costs from what people preferred."),
+    "evolve": Verb(module="evolve.cli", attribute="evolve", summary="Train a policy further, against chaos that evolves."),
     "evaluate": Verb(module="evaluation.cli", attribute="evaluate", summary="Score a model on drills it never saw."),
 }
 
