@@ -45,7 +45,10 @@ VERBS: Final = {
     "compare": Verb(module="prefer.cli", attribute="compare", summary="Ask a person which of two plans is better."),
     "prefer": Verb(module="prefer.cli", attribute="prefer", summary="Learn the weights of costs from what people preferred."),
     "evolve": Verb(module="evolve.cli", attribute="evolve", summary="Train a policy further, against chaos that evolves."),
-    "evaluate": Verb(module="evaluation.cli", attribute="evaluate", summary="Score a model on drills it never saw."),
+    "evaluate": Verb(module="evaluation.cli", attribute="evaluate", summary="Score a model, beside rules and fitted baselines."),
+    "calibrate-confidence": Verb(
+        module="confidence.cli", attribute="calibrate_confidence_verb", summary="Make a model's confidence worth believing."
+    ),
 }
 
 

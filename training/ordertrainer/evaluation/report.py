@@ -6,22 +6,31 @@ Everything is measured on the artefact that ships, through the engine that serve
 import math
 import time
 from array import array
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
 from orderd.domain.faults import KINDS
+from orderd.domain.signals import ENTITY_SIGNALS, HOST_SIGNALS, SLOT_AGES_S
 from orderd.inference.session import Model
+from ordertrainer import heldout
+from ordertrainer.chaos import load_faults
 from ordertrainer.dataset import DatasetError, Examples, digest, load_examples
 from ordertrainer.evaluation.baselines import fit_baselines
-from ordertrainer.evaluation.predictions import by_exported, by_rule_diagnoser
-from ordertrainer.evaluation.scores import score
+from ordertrainer.evaluation.intervals import Score, number
+from ordertrainer.evaluation.parts import parts, select
+from ordertrainer.evaluation.predictions import Predictions, by_exported, by_rule_diagnoser
+from ordertrainer.evaluation.schemas import check_one_schema
+from ordertrainer.evaluation.scores import headline, score
 from ordertrainer.imitation.checkpoint import commit
 from ordertrainer.imitation.views import check_separate
 
 MODEL: Final = "order model"
 RULES: Final = "rules"
+FAULTS: Final = Path(__file__).parents[3] / "playbooks" / "faults"
 _LATENCY_RUNS: Final = 300
 _LATENCY_ENTITIES: Final = 16
 
@@ -37,9 +46,38 @@ _SUMMARY_COLUMNS: Final = (
 )
 
 Report = dict[str, Any]
+Tick = Callable[[str, float], None]
 
 
-def measure(model: Model, data: Path, seed: int, *, baselines: bool = True) -> Report:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """An order model that can be asked.
+
+    Attributes:
+        about: version, sha256 and provider; plain values.
+        ask: returns what it says of examples.
+        latency_ms: how long it takes; empty where that says nothing about what ships.
+    """
+
+    about: Mapping[str, Any]
+    ask: Callable[[Examples], Predictions]
+    latency_ms: Mapping[str, float]
+
+
+def asked(model: Model, seed: int) -> Asked:
+    """Return an exported model, measured through the engine that serves it.
+
+    Args:
+        model: loaded.
+        seed: of the windows its latency is measured on.
+    """
+    about = {"version": model.manifest.version, "sha256": model.manifest.sha256, "provider": model.provider}
+    return Asked(about=about, ask=lambda examples: by_exported(model, examples), latency_ms=latency_ms(model, seed))
+
+
+def measure(
+    model: Model | Asked, data: Path, seed: int, *, baselines: bool = True, tick: Tick = lambda _what, _share: None
+) -> Report:
     """Score a model, the rules and the baselines on the test split of a data directory.
 
     Args:
@@ -47,27 +85,52 @@ def measure(model: Model, data: Path, seed: int, *, baselines: bool = True) -> R
         data: the data directory.
         seed: of the baselines.
         baselines: also fit logistic regression and extra trees on the train split.
+        tick: told what is being done, and which share of all is done.
 
     Returns:
         Plain values, for JSON and for the card.
 
     Raises:
-        DatasetError: the directory cannot be used, or has no test split.
+        DatasetError: the directory cannot be used, mixes schemas, or has no test split.
     """
+    model = asked(model, seed) if isinstance(model, Model) else model
+    check_one_schema(data)
+    tick("reading", 0.0)
     test = loaded(data, "test")
-    diagnosers = {MODEL: score(by_exported(model, test), test), RULES: score(by_rule_diagnoser(test), test)}
+    tick(MODEL, 0.2)
+    said = {MODEL: model.ask(test)}
+    tick(RULES, 0.4)
+    said[RULES] = by_rule_diagnoser(test)
     if baselines:
+        tick("baselines", 0.6)
         train = loaded(data, "train")
         check_separate(train=train, test=test)
-        diagnosers |= {fitted.name: score(fitted.predict(test), test) for fitted in fit_baselines(train, seed)}
+        said |= {fitted.name: fitted.predict(test) for fitted in fit_baselines(train, seed)}
+    tick("scores", 0.8)
     return {
-        "model": {"version": model.manifest.version, "sha256": model.manifest.sha256, "provider": model.provider},
+        "model": dict(model.about),
         "data": {"sha256": digest(data), "split": "test", "windows": len(test), "hosts": len({str(h) for h in test.host_id})},
         "commit": commit(),
         "seed": seed,
-        "latency_ms": latency_ms(model, seed),
-        "diagnosers": diagnosers,
+        "latency_ms": dict(model.latency_ms),
+        "diagnosers": {name: score(each, test) for name, each in said.items()},
+        "parts": _parts(said, data, test),
     }
+
+
+def _parts(said: Mapping[str, Predictions], data: Path, test: Examples) -> dict[str, dict[str, Any]]:
+    """Return headline figures of each part of the test split, by what the training had seen of its faults."""
+    found: dict[str, dict[str, Any]] = {}
+    for part, mask in parts(data, test, heldout.load(), load_faults(FAULTS).faults).items():
+        mine = select(test, mask)
+        found[part] = {
+            name: {
+                "runs": len(np.unique(mine.run_id)),
+                **headline(Predictions(failure=each.failure[mask], wrong=each.wrong[mask]), mine),
+            }
+            for name, each in said.items()
+        }
+    return found
 
 
 def loaded(data: Path, split: str) -> Examples:
@@ -87,9 +150,9 @@ def latency_ms(model: Model, seed: int) -> dict[str, float]:
     """Return median and 99th percentile of one classification of 16 entities on one thread, in milliseconds."""
     rng = np.random.default_rng(seed)
     kinds = array("q", rng.integers(0, len(KINDS), _LATENCY_ENTITIES).tolist()).tobytes()
-    shapes = [tensor.shape for tensor in model.manifest.inputs[:2]]
-    host, rows = (rng.random([d for d in shape if isinstance(d, int)], dtype=np.float32) for shape in shapes)
-    rows = np.broadcast_to(rows, (_LATENCY_ENTITIES, *rows.shape))
+    # Of today's signals: a model of an older schema takes its own out of them, as it does on a host.
+    host = rng.random((len(SLOT_AGES_S), len(HOST_SIGNALS)), dtype=np.float32)
+    rows = rng.random((_LATENCY_ENTITIES, len(SLOT_AGES_S), len(ENTITY_SIGNALS)), dtype=np.float32)
     taken: list[float] = []
     for _ in range(_LATENCY_RUNS):
         began = time.perf_counter()
@@ -107,10 +170,9 @@ def summary_table(report: Report) -> str:
 
 
 def _summary(scores: dict[str, Any]) -> str:
-    low, high = scores["macro_f1_95"]
     named = scores["named_runs"]
     cells = (
-        f"{number(scores['macro_f1'])} ({number(low)} to {number(high)})",
+        _with_interval(scores, "macro_f1"),
         number(scores["right_entity"]),
         number(scores["first_sample"]),
         f"{number(named['right_first'])} of {named['runs']}, median {number(named['seconds_median'], 1)} s",
@@ -123,6 +185,21 @@ def _summary(scores: dict[str, Any]) -> str:
 
 def _alarms(rate: dict[str, float]) -> str:
     return f"{number(rate['per_hour'], 2)} ({rate['alarms']} in {number(rate['hours'], 2)} h)"
+
+
+def part_table(report: Report) -> str:
+    """Return the Markdown table of the parts of the test split."""
+    lines = ["| part | diagnoser | runs | macro-F1 (95 %) | right entity (95 %) |", "|---|---|---|---|---|"]
+    for part, said in report["parts"].items():
+        for name, scores in said.items():
+            cells = (_with_interval(scores, key) for key in ("macro_f1", "right_entity"))
+            lines.append(f"| {part} | {name} | {scores['runs']} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _with_interval(scores: Mapping[str, Any], key: str) -> str:
+    low, high = scores[f"{key}_95"]
+    return f"{number(scores[key])} ({number(low)} to {number(high)})"
 
 
 def class_table(scores: dict[str, Any]) -> str:
@@ -146,13 +223,10 @@ def fault_table(report: Report) -> str:
     return "\n".join(lines)
 
 
-def number(value: float, digits: int = 3) -> str:
-    """Return a number for a table, a dash where there is none."""
-    return f"{value:.{digits}f}" if math.isfinite(value) else "-"
-
-
 def plain(value: Any) -> Any:
-    """Return the same values with null for NaN, as JSON wants it."""
+    """Return the same values with null for NaN and scores as their parts, as JSON wants it."""
+    if isinstance(value, Score):
+        return plain(value.plain())
     if isinstance(value, dict):
         return {key: plain(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):

@@ -18,13 +18,14 @@ from numpy.typing import NDArray
 
 from orderd.domain.faults import FAILURES
 from ordertrainer.dataset import Examples
+from ordertrainer.evaluation.intervals import RESAMPLES, bootstrapped
 from ordertrainer.evaluation.predictions import Predictions
+from ordertrainer.evaluation.ranking import auc
 from ordertrainer.imitation.views import is_quiet
 
 _BINS: Final = 10
 _SECONDS_PER_HOUR: Final = 3600.0
 _GAP_S_MAX: Final = 2.0
-_QUANTILES: Final = (2.5, 97.5)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +39,7 @@ class Judge:
     """
 
     confidence_min: float = 0.8
-    resamples: int = 500
+    resamples: int = RESAMPLES
     seed: int = 0
 
 
@@ -57,17 +58,49 @@ def score(predictions: Predictions, examples: Examples, judge: Judge | None = No
     return {
         "windows": len(guess),
         "runs": len(per_run),
-        "macro_f1": macro_f1(total),
-        "macro_f1_95": _bootstrap(per_run, judge),
-        "right_entity": right_entity(predictions, examples),
+        **headline(predictions, examples, judge),
         "classes": per_class(total),
+        "confusion": confusion(total),
         "first_sample": first_sample(guess, examples),
         "named_runs": named_runs(predictions, examples, judge),
         "false_alarms": false_alarms(predictions, examples, judge),
         "calibration_error": calibration_error(predictions, examples),
+        "reliability": reliability(predictions, examples),
         "wrong_auc": auc(predictions.wrong, examples.wrong),
         "faults": per_fault(guess, examples),
     }
+
+
+def headline(predictions: Predictions, examples: Examples, judge: Judge | None = None) -> dict[str, Any]:
+    """Return macro-F1 and right entity with their 95 % intervals over runs.
+
+    Args:
+        predictions: what a diagnoser said.
+        examples: with the truth.
+        judge: of the bootstrap.
+    """
+    judge = judge or Judge()
+    per_run = confusion_per_run(predictions.failure.argmax(axis=-1), examples)
+    right, failing = right_per_run(predictions, examples)
+    again = {"resamples": judge.resamples, "seed": judge.seed}
+    f1 = bootstrapped(lambda times: macro_f1(np.tensordot(times, per_run, 1)), len(per_run), **again)
+    entity = bootstrapped(lambda times: _quotient(times @ right, times @ failing), len(per_run), **again)
+    return {
+        "macro_f1": f1.value,
+        "macro_f1_95": [f1.low, f1.high],
+        "right_entity": entity.value,
+        "right_entity_95": [entity.low, entity.high],
+    }
+
+
+def _quotient(over: float, under: float) -> float:
+    return float(over) / float(under) if under else float("nan")
+
+
+def confusion(total: NDArray[np.int64]) -> dict[str, Any]:
+    """Return the classes that occur or were said, and [truth][guess] counts of them."""
+    there = np.flatnonzero(total.any(axis=0) | total.any(axis=1))
+    return {"classes": [str(FAILURES[c]) for c in there], "counts": total[np.ix_(there, there)].tolist()}
 
 
 def confusion_per_run(guess: NDArray[np.int64], examples: Examples) -> NDArray[np.int64]:
@@ -97,14 +130,6 @@ def macro_f1(total: NDArray[np.int64]) -> float:
     return float(np.nanmean(f1)) if np.isfinite(f1).any() else float("nan")
 
 
-def _bootstrap(per_run: NDArray[np.int64], judge: Judge) -> list[float]:
-    """Return the 95 % interval of the macro-F1 when whole runs are drawn again."""
-    rng = np.random.default_rng(judge.seed)
-    draws = rng.integers(0, len(per_run), (judge.resamples, len(per_run)))
-    values = [macro_f1(per_run[draw].sum(axis=0)) for draw in draws]
-    return [float(value) for value in np.nanpercentile(values, _QUANTILES)]
-
-
 def per_class(total: NDArray[np.int64]) -> dict[str, dict[str, float]]:
     """Return precision, recall, F1 and the number of verdicts of every class that occurs or was said."""
     precision, recall, f1 = _rates(total)
@@ -120,14 +145,14 @@ def per_class(total: NDArray[np.int64]) -> dict[str, dict[str, float]]:
     }
 
 
-def right_entity(predictions: Predictions, examples: Examples) -> float:
-    """Return the share of failing windows whose least healthy entity is one that fails."""
+def right_per_run(predictions: Predictions, examples: Examples) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return [run] failing windows whose least healthy entity is one that fails, and [run] failing windows."""
+    _, run = np.unique(examples.run_id, return_inverse=True)
     failing = ((examples.failure > 0) & examples.present).any(axis=1)
-    if not failing.any():
-        return float("nan")
     sick = np.where(examples.present, 1.0 - predictions.failure[..., 0], -1.0).argmax(axis=1)
     truth = np.take_along_axis(examples.failure, sick[:, None], axis=1)[:, 0]
-    return float((truth[failing] > 0).mean())
+    count = int(run.max()) + 1
+    return np.bincount(run[failing & (truth > 0)], minlength=count), np.bincount(run[failing], minlength=count)
 
 
 def first_sample(guess: NDArray[np.int64], examples: Examples) -> float:
@@ -217,25 +242,24 @@ def calibration_error(predictions: Predictions, examples: Examples) -> float:
 
     The other verdicts, healthy entities everybody is sure of, would hide any error behind their number.
     """
+    return float(sum(abs(each["confidence"] - each["right"]) * each["share"] for each in reliability(predictions, examples)))
+
+
+def reliability(predictions: Predictions, examples: Examples) -> list[dict[str, float]]:
+    """Return, for bins of equal width, mean confidence, share that is right, and share of all verdicts that matter."""
     matters = _judged(examples) & ((examples.failure > 0) | (predictions.failure[..., 0] < 0.99))  # noqa: PLR2004  see above
-    if not matters.any():
-        return 0.0
     confidence = predictions.failure[matters].max(axis=-1)
     right = predictions.failure[matters].argmax(axis=-1) == examples.failure[matters]
     bins = np.minimum((confidence * _BINS).astype(int), _BINS - 1)
-    gaps = [abs(confidence[bins == b].mean() - right[bins == b].mean()) * (bins == b).mean() for b in np.unique(bins)]
-    return float(np.sum(gaps))
-
-
-def auc(said: NDArray[np.float32], truth: NDArray[np.float32]) -> float:
-    """Return the area under the ROC curve: P(a wrong window scores above a quiet one), ties counting half; NaN without both."""
-    positive = truth > 0.5  # noqa: PLR2004  the middle of a label that is 0 or 1
-    count = int(positive.sum())
-    if not 0 < count < len(truth):
-        return float("nan")
-    _, place, ties = np.unique(said, return_inverse=True, return_counts=True)
-    ranks = (np.cumsum(ties) - (ties - 1) / 2)[place]
-    return float((ranks[positive].sum() - count * (count + 1) / 2) / (count * (len(truth) - count)))
+    return [
+        {
+            "confidence": float(confidence[bins == b].mean()),
+            "right": float(right[bins == b].mean()),
+            "share": float((bins == b).mean()),
+            "verdicts": int((bins == b).sum()),
+        }
+        for b in np.unique(bins)
+    ]
 
 
 def per_fault(guess: NDArray[np.int64], examples: Examples) -> dict[str, dict[str, float]]:

@@ -1,0 +1,72 @@
+"""Pictures: there where there are figures, equal where figures are equal."""
+
+import pytest
+
+from ordertrainer.evaluation.plots.all import draw_all
+
+CONFUSION = {"classes": ["ok", "disk_full"], "counts": [[90, 1], [2, 7]]}
+BINS = [
+    {"confidence": 0.95, "right": 0.9, "share": 0.8, "verdicts": 80},
+    {"confidence": 0.55, "right": 0.6, "share": 0.2, "verdicts": 20},
+]
+SECONDS = {"value": 2.5, "low": 1.0, "high": 4.0, "of": 3}
+FOUND = {
+    "test": {
+        "diagnosers": {
+            "order model": {"confusion": CONFUSION, "reliability": BINS},
+            "rules": {"confusion": CONFUSION, "reliability": []},
+        }
+    },
+    "real": {
+        "0.2.0": {
+            "mttr_s": {
+                "service_kill": {"seconds": SECONDS, "repaired": 3, "runs": 3, "part": "train"},
+                "disk_fill": {"seconds": {"value": None, "low": None, "high": None}, "repaired": 0, "runs": 2, "part": "held"},
+            }
+        }
+    },
+    "history": {"one": [{"epoch": e, "train_loss": 1 / e, "tune_loss": 2 / e, "tune_macro_f1": e / 9} for e in range(1, 9)]},
+    "crossplay": {"rows": ["order 0", "order 1"], "columns": ["chaos 0", "chaos 1"], "settled": [[0.9, 0.4], [0.95, None]]},
+}
+NAMES = {"confusion-order-model.svg", "confusion-rules.svg", "reliability.svg", "mttr-0.2.0.svg", "learning.svg", "crossplay.svg"}
+
+
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory):
+    """Return a folder with every picture."""
+    folder = tmp_path_factory.mktemp("plots")
+    draw_all(FOUND, folder)
+    return folder
+
+
+def test_every_figure_there_is_has_its_picture(drawn):
+    """And no file that is not whole is left."""
+    assert {file.name for file in drawn.iterdir()} == NAMES
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("confusion-order-model.svg", ["disk_full (9)", ".78", "called"]),
+        ("reliability.svg", ["order model, error 0.050"]),
+        ("mttr-0.2.0.svg", ["disk_fill (0 of 2)", "never in 2", "held-out family"]),
+        ("learning.svg", ["one: tune_loss", "one: tune_macro_f1"]),
+        ("crossplay.svg", ["chaos 1", ".95"]),
+    ],
+)
+def test_a_picture_says_what_it_shows(drawn, name, words):
+    """Text is text: it can be searched, and read by a machine that reads aloud."""
+    content = (drawn / name).read_text()
+    assert [word for word in words if word not in content] == []
+
+
+def test_equal_figures_are_equal_files(drawn, tmp_path):
+    """No date and no chance is in them, so that a change of a picture is a change of figures."""
+    for file in draw_all(FOUND, tmp_path):
+        assert file.read_bytes() == (drawn / file.name).read_bytes()
+
+
+def test_what_was_not_measured_is_not_drawn(tmp_path):
+    """An empty picture would be a claim."""
+    assert draw_all({}, tmp_path) == []
+    assert list(tmp_path.iterdir()) == []

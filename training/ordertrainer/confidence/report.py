@@ -1,0 +1,102 @@
+"""Calibration from end to end: fitted on the tune split, examined on hosts that nobody calibrated on. Pure."""
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+import numpy as np
+
+from orderd.domain.faults import FAILURES
+from orderd.domain.schema import schema_digest
+from ordertrainer.confidence.adaptive import GAMMA, followed
+from ordertrainer.confidence.conformal import Scales, calibrated, coverage, runs_needed, sets
+from ordertrainer.confidence.temperature import fitted, tempered
+from ordertrainer.confidence.threshold import judged, wrong_min
+from ordertrainer.confidence.verdicts import Verdicts, verdicts_of
+from ordertrainer.dataset import Examples
+from ordertrainer.evaluation.predictions import Predictions
+from ordertrainer.evaluation.scores import calibration_error
+
+VERSION: Final = 1
+ALPHA: Final = 0.10
+BETA: Final = 0.01
+FOLDS: Final = 5
+
+Report = dict[str, Any]
+Ask = Callable[[Examples], Predictions]
+
+
+def calibrate_confidence(
+    ask: Ask,
+    tune: Examples,
+    test: Examples,
+    *,
+    alpha: float = ALPHA,
+    beta: float = BETA,
+    gamma: float = GAMMA,
+    inside: float = 1.0,
+) -> Report:
+    """Return everything that a model has to carry so that people can believe its confidence, and what it is worth elsewhere.
+
+    Args:
+        ask: the model.
+        tune: runs that no weight was fitted to; what is calibrated on.
+        test: other hosts.
+        alpha: share of truths that label sets may miss.
+        beta: share of calm stretches that may exceed the threshold on P(anything wrong).
+        gamma: how far the level of one host moves a run.
+        inside: temperature that is in the probabilities already.
+
+    Returns:
+        Plain values and scores.
+    """
+    raw = {"tune": ask(tune), "test": ask(test)}
+    temperature = fitted(verdicts_of(raw["tune"], tune), inside)
+    said = {name: _at(each, temperature) for name, each in raw.items()}
+    own, other = verdicts_of(said["tune"], tune), verdicts_of(said["test"], test)
+    scales = calibrated(own, alpha)
+    least = wrong_min(raw["tune"].wrong, tune, beta)
+    hosts = [str(name) for name in dict.fromkeys(test.host_id.tolist())]
+    static = coverage(sets(other, scales, alpha), other)
+    crossed = _crossed(own, alpha)
+    return {
+        "version": VERSION,
+        "schema_digest": schema_digest(),
+        "alpha": alpha,
+        "temperature": temperature * inside,
+        "calibration_error": {
+            name: {"before": calibration_error(raw[name], examples), "after": calibration_error(said[name], examples)}
+            for name, examples in (("tune", tune), ("test", test))
+        },
+        "classes": quantiles(scales, alpha),
+        "coverage": {"own": crossed["failing"], "other": static["failing"]},
+        "own": crossed,
+        "other": static,
+        "hosts": {name: followed(other.where(other.host == h), scales, alpha, gamma) for h, name in enumerate(hosts)},
+        "gamma": gamma,
+        "wrong_min": {"beta": beta, "value": least, "other": judged(raw["test"].wrong, test, least)},
+    }
+
+
+def _at(said: Predictions, temperature: float) -> Predictions:
+    return Predictions(failure=tempered(said.failure, temperature), wrong=said.wrong)
+
+
+def _crossed(own: Verdicts, alpha: float) -> dict[str, Any]:
+    """Return the coverage on runs of the same hosts: each fifth of the runs judged by scales of the others."""
+    held = np.zeros(own.said.shape, np.bool_)
+    fold = own.run % FOLDS
+    for number in np.unique(fold):
+        mine = fold == number
+        held[mine] = sets(own.where(mine), calibrated(own.where(~mine), alpha), alpha)
+    return coverage(held, own)
+
+
+def quantiles(scales: Scales, alpha: float) -> Mapping[str, Mapping[str, Any]]:
+    """Return what a model carries of each class: its quantile, None where runs were too few for any."""
+    found: dict[str, dict[str, Any]] = {}
+    for c, scale in scales.items():
+        limit = scale.quantile(alpha)
+        told = {"quantile": limit if math.isfinite(limit) else None, "runs": scale.runs, "pooled": scale.pooled}
+        found[str(FAILURES[c])] = told | {"runs_needed": runs_needed(alpha)}
+    return found

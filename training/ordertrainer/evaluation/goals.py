@@ -1,0 +1,115 @@
+"""The score table: what was promised, and what is measured. Pure.
+
+A row holds when its value and the worse end of its 95 % interval both reach the goal; a value that reaches it without the
+interval is not proven. A row nobody could measure says what it lacks. References are figures of others, under other conditions.
+
+References:
+    Pham et al. 2024, BARO; Chen et al. 2025, AIOpsLab; the rest as the rows say.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from ordertrainer.evaluation.intervals import NO_SCORE, Score, words
+
+COLUMNS: Final = ("order model", "rules", "logistic regression", "extra trees")
+HOLDS, UNPROVEN, MISSED, UNKNOWN = "holds", "not proven", "does not hold", "not measured"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Goal:
+    """What a value has to reach.
+
+    Attributes:
+        words: as it was set, with what it becomes later.
+        at_least: smallest value that is good enough.
+        at_most: largest one.
+        of_min: units that prove it where no interval can (that of a rate never reaches 0), for example host-days.
+    """
+
+    words: str
+    at_least: float = -math.inf
+    at_most: float = math.inf
+    of_min: float = 0.0
+
+    def verdict(self, score: Score, of: float = math.inf) -> str:
+        """Say whether a score reaches it.
+
+        Args:
+            score: the order model's.
+            of: units that it is about, where the goal asks for some.
+        """
+        if not math.isfinite(score.value):
+            return UNKNOWN
+        if not self.at_least <= score.value <= self.at_most:
+            return MISSED
+        if self.of_min:
+            return HOLDS if of >= self.of_min else UNPROVEN
+        # An end that is no number proves nothing, unless nothing is asked of it.
+        above = self.at_least == -math.inf or score.low >= self.at_least
+        below = self.at_most == math.inf or score.high <= self.at_most
+        return HOLDS if above and below else UNPROVEN
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One promise.
+
+    Attributes:
+        name: what is measured.
+        reference: what others reach.
+        goal: to be reached.
+        scores: by column; columns without one were not measured.
+        lacks: what has to be given for the row to be measured.
+        digits: after the point.
+        of: units that the order model's score is about, where the goal asks for some.
+        unit: of ``of``.
+        beside: other figures for the reference column, by name.
+    """
+
+    name: str
+    reference: str
+    goal: Goal
+    lacks: str
+    scores: Mapping[str, Score] = field(default_factory=dict[str, Score])
+    digits: int = 3
+    of: float = math.inf
+    unit: str = ""
+    beside: Mapping[str, float] = field(default_factory=dict[str, float])
+
+    @property
+    def verdict(self) -> str:
+        """Say whether it holds, or what it lacks."""
+        found = self.goal.verdict(self.scores.get(COLUMNS[0], NO_SCORE), self.of)
+        if found == UNKNOWN:
+            return f"{UNKNOWN}: {self.lacks}"
+        return f"{found} ({self.of:.2g} {self.unit})" if self.unit else found
+
+    def plain(self) -> dict[str, Any]:
+        """Return it as plain values."""
+        return {
+            "row": self.name,
+            "reference": self.reference,
+            "goal": self.goal.words,
+            "scores": {column: score.plain() for column, score in self.scores.items()},
+            "beside": dict(self.beside),
+            "verdict": self.verdict,
+        }
+
+
+def goals_table(rows: Sequence[Row]) -> str:
+    """Return the Markdown table, a promise a row."""
+    head = ("score (95 %)", "reference", "goal", *COLUMNS, "holds?")
+    lines = [f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
+    for row in rows:
+        reference = "; ".join([row.reference, *(f"{name} {value:.2f} here" for name, value in row.beside.items())])
+        cells = [
+            row.name,
+            reference,
+            row.goal.words,
+            *(words(row.scores.get(column, NO_SCORE), row.digits) for column in COLUMNS),
+        ]
+        lines.append(f"| {' | '.join(cells)} | {row.verdict} |")
+    return "\n".join(lines)

@@ -1,0 +1,32 @@
+"""Draws what there are figures for. Touches one folder."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ordertrainer.evaluation.plots import bars, curves, matrices
+from ordertrainer.evaluation.real.runs import RULES_ONLY
+
+
+def draw_all(found: Mapping[str, Any], folder: Path) -> list[Path]:
+    """Draw every picture there are figures for, and return the files.
+
+    Args:
+        found: everything that was measured and read, as plain values.
+        folder: made where it is missing; files of the same names are replaced.
+    """
+    drawn: list[Path] = []
+    if "test" in found:
+        said = found["test"]["diagnosers"]
+        for who, scored in said.items():
+            drawn.append(matrices.confusion(scored["confusion"], who, folder / f"confusion-{who.replace(' ', '-')}.svg"))
+        bins = {who: scored["reliability"] for who, scored in said.items() if who != RULES_ONLY}
+        drawn.append(curves.reliability(bins, folder / "reliability.svg"))
+    for who, told in found.get("real", {}).items():
+        if told["mttr_s"]:
+            drawn.append(bars.mttr(told["mttr_s"], who, folder / f"mttr-{who}.svg"))
+    if "history" in found:
+        drawn.append(curves.learning(found["history"], folder / "learning.svg"))
+    if "crossplay" in found:
+        drawn.append(matrices.crossplay(found["crossplay"], folder / "crossplay.svg"))
+    return drawn

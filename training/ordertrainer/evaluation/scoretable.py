@@ -1,0 +1,248 @@
+"""Fills the score table from all that was measured: the test split, real drills, and the reports of other verbs. Pure.
+
+test        `ordertrainer evaluate --data`: macro-F1 and right entity of trained families at intensities that are not
+real        `ordertrainer evaluate --real`: what orderd did on disposable hosts
+external    `ordertrainer evaluate --external`: bits per value of coders that anybody has
+exam        `ordertrainer exam --held-out --json`: the same questions in the simulator, in rows of their own
+confidence  `ordertrainer calibrate-confidence --json`
+evolve      a report with ``regret_against_uniform``: value, low, high
+pretrain    a report with ``bits_per_value``: value, low, high
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from ordertrainer.evaluation.goals import COLUMNS, Goal, Row
+from ordertrainer.evaluation.intervals import NO_SCORE, Score, share
+from ordertrainer.evaluation.parts import TRAINED
+from ordertrainer.evaluation.real.runs import RULES_ONLY
+
+_MODEL, _RULES = COLUMNS[:2]
+_DAY_H: Final = 24.0
+_HOST_DAYS: Final = 300.0
+_DATA: Final = "--data with a test split of trained families"
+_REAL: Final = "--real with a drill"
+_EXAM: Final = "--report with JSON of `ordertrainer exam --held-out`"
+
+Report = Mapping[str, Any]
+
+
+def rows(found: Mapping[str, Any]) -> list[Row]:
+    """Return every row of the table.
+
+    Args:
+        found: reports by the names above; what is missing makes rows say so.
+    """
+    return [
+        *_named(found.get("test")),
+        *_repaired(found.get("real")),
+        *_confidence(found.get("confidence")),
+        *_learned(found),
+        *_speed(found.get("test")),
+        *_simulated(found.get("exam")),
+    ]
+
+
+def _named(test: Report | None) -> list[Row]:
+    own = (test or {}).get("parts", {}).get(TRAINED, {})
+    goal = Goal(words=".97, then .99", at_least=0.97)
+    about = ("trained families, unseen host and intensity", "BARO Avg@5 .67 to 1.0")
+    return [
+        Row(name=f"{about[0]}: {name}", reference=about[1], goal=goal, lacks=_DATA, scores=_of_diagnosers(own, key))
+        for name, key in (("macro-F1", "macro_f1"), ("right entity", "right_entity"))
+    ]
+
+
+def _of_diagnosers(own: Report, key: str) -> dict[str, Score]:
+    return {
+        name: Score(value=scored[key], low=scored[f"{key}_95"][0], high=scored[f"{key}_95"][1], of=scored["runs"])
+        for name, scored in own.items()
+    }
+
+
+def _repaired(real: Report | None) -> list[Row]:
+    told = _columns(real or {})
+    quiet = told.get(_MODEL, {}).get("false_repairs", {}).get("quiet", {})
+    days = (quiet.get("hours") or 0.0) / _DAY_H
+
+    def of(*path: str) -> dict[str, Score]:
+        return {column: _at(figures, path) for column, figures in told.items()}
+
+    held = {
+        column: _sum(figures["held_out"]["escalated"], figures["held_out"]["rightly_repaired"])
+        for column, figures in told.items()
+    }
+    pairs = "--real with the battery `pairs`"
+    return [
+        Row(
+            name="verified repair, single fault, at most 3 repairs",
+            reference="AIOpsLab agents at most .55",
+            goal=Goal(words=".97, then .99", at_least=0.97),
+            scores=of("repaired_all"),
+            lacks=_REAL,
+        ),
+        Row(
+            name="unseen pairs: exact set",
+            reference="0 to .39",
+            goal=Goal(words=".85", at_least=0.85),
+            scores=of("pairs", "held out", "exact_set"),
+            lacks=pairs,
+        ),
+        Row(
+            name="unseen pairs: fully repaired",
+            reference=".53",
+            goal=Goal(words=".88", at_least=0.88),
+            scores=of("pairs", "held out", "fully_repaired"),
+            lacks=pairs,
+        ),
+        Row(
+            name="held-out families: escalated or rightly repaired",
+            reference="-",
+            goal=Goal(words=">= .90", at_least=0.90),
+            scores=held,
+            lacks=_REAL,
+        ),
+        Row(
+            name="held-out families: repaired wrongly",
+            reference="-",
+            goal=Goal(words="<= 1 %", at_most=0.01),
+            scores=of("held_out", "repaired_wrongly"),
+            lacks=_REAL,
+        ),
+        Row(
+            name="false repairs: quiet hosts, a host-hour",
+            reference="LLM agents mostly fail no-op tasks",
+            goal=Goal(words="0 in 300 host-days", at_most=0.0, of_min=_HOST_DAYS),
+            scores=of("false_repairs", "quiet", "per_hour"),
+            of=days,
+            unit="host-days",
+            lacks="--real with the battery `quiet` and its details.json",
+        ),
+        Row(
+            name="false repairs: decoys, a run",
+            reference="LLM agents mostly fail no-op tasks",
+            goal=Goal(words="<= .5 %", at_most=0.005),
+            scores=of("false_repairs", "decoys", "runs"),
+            lacks=_REAL,
+        ),
+        Row(
+            name="harmful actions per drill",
+            reference="25 % to 1 % (prototype)",
+            goal=Goal(words="<= .2 %", at_most=0.002),
+            scores=of("touched_healthy"),
+            lacks=_REAL,
+        ),
+    ]
+
+
+def _columns(real: Report) -> dict[str, Report]:
+    """Return figures by column: those of the newest model there are drills of, and those of rules alone."""
+    models = sorted(who for who in real if who != RULES_ONLY)
+    found = {_MODEL: real[models[-1]]} if models else {}
+    return found | ({_RULES: real[RULES_ONLY]} if RULES_ONLY in real else {})
+
+
+def _at(figures: Report, path: Sequence[str]) -> Score:
+    value: Any = figures
+    for key in path:
+        value = value[key]
+    return value
+
+
+def _sum(one: Score, other: Score) -> Score:
+    """Return two shares of the same runs that exclude each other as one share."""
+    return share(round((one.value + other.value) * one.of), one.of) if one.of else NO_SCORE
+
+
+def _confidence(told: Report | None) -> list[Row]:
+    lacks = "--report with JSON of `ordertrainer calibrate-confidence`"
+    coverage = (told or {}).get("coverage", {})
+    return [
+        Row(
+            name="conformal coverage at .90, own workload",
+            reference=".89",
+            goal=Goal(words=".90 +- .02", at_least=0.88, at_most=0.92),
+            scores=_one(coverage.get("own")),
+            lacks=lacks,
+        ),
+        Row(
+            name="conformal coverage at .90, new workload",
+            reference="0 to .23",
+            goal=Goal(words=">= .85", at_least=0.85),
+            scores=_one(coverage.get("other")),
+            lacks=lacks,
+        ),
+    ]
+
+
+def _learned(found: Mapping[str, Any]) -> list[Row]:
+    external = found.get("external") or []
+    beside = {f"{name} ({told['file']})": bits for told in external for name, bits in told["bits_per_value"].items()}
+    return [
+        Row(
+            name="bits per value on public server data (8 bit)",
+            reference="xz of deltas 2.5; adaptive persistence 3.3 to 4.0",
+            goal=Goal(words="2.1, then 1.8", at_most=2.1),
+            scores=_one((found.get("pretrain") or {}).get("bits_per_value")),
+            beside=beside,
+            lacks="a model that predicts the next sample, --report of its training",
+        ),
+        Row(
+            name="regret under a fresh chaos against a uniformly trained order, equal drills",
+            reference="-9 %",
+            goal=Goal(words="-25 %", at_most=-0.25),
+            scores=_one((found.get("evolve") or {}).get("regret_against_uniform")),
+            lacks="--report with a fresh chaos against both",
+        ),
+    ]
+
+
+def _speed(test: Report | None) -> list[Row]:
+    p99 = (test or {}).get("latency_ms", {}).get("p99")
+    scores = {} if p99 is None else {_MODEL: Score(value=p99, low=p99, high=p99, of=1)}
+    goal = Goal(words="2 ms", at_most=2.0)
+    return [Row(name="16 entities on one thread, p99, ms", reference="2.8 ms CPU", goal=goal, scores=scores, lacks="--data")]
+
+
+def _simulated(exam: Report | None) -> list[Row]:
+    """Return the questions that the simulator asks, as rows of their own: a simulated host is not a host."""
+    asked = (
+        ("singles", "repaired_within_3", "verified repair, single fault, at most 3 repairs", Goal(words=".97", at_least=0.97)),
+        ("held pairs", "repaired", "unseen pairs: fully repaired", Goal(words=".88", at_least=0.88)),
+        ("triples", "repaired", "triples never trained", Goal(words=".70, then .85", at_least=0.70)),
+        ("held families", "settled", "held-out families: escalated or repaired", Goal(words=">= .90", at_least=0.90)),
+        ("held families", "harmful_per_host", "held-out families: harmful", Goal(words="<= 1 %", at_most=0.01)),
+        ("quiet", "calm_hosts_touched", "false repairs: quiet hosts", Goal(words="0", at_most=0.005)),
+        ("held decoys", "calm_hosts_touched", "false repairs: decoys", Goal(words="<= .5 %", at_most=0.005)),
+    )
+    references = {"triples": ".55", "held pairs": ".53"}
+    return [
+        Row(
+            name=f"simulated: {name}",
+            reference=references.get(suite, "-"),
+            goal=goal,
+            scores=_of_policies(exam, suite, key),
+            lacks=_EXAM,
+        )
+        for suite, key, name, goal in asked
+    ]
+
+
+def _of_policies(exam: Report | None, suite: str, key: str) -> dict[str, Score]:
+    scored = (exam or {}).get("suites", {}).get(suite, {}).get("scores", {})
+    network = next((name for name in ("network + rules", "network") if name in scored), None)
+    wanted = {_MODEL: network, _RULES: "rules"}
+    return {column: _read(scored[name][key]) for column, name in wanted.items() if name in scored}
+
+
+def _one(told: Report | None) -> dict[str, Score]:
+    return {} if told is None else {_MODEL: _read(told)}
+
+
+def _read(told: Report | Score) -> Score:
+    """Return a figure as a score; JSON has null where there is no number."""
+    if isinstance(told, Score):
+        return told
+    value, low, high = (math.nan if told.get(key) is None else float(told[key]) for key in ("value", "low", "high"))
+    return Score(value=value, low=low, high=high, of=int(told.get("hosts") or told.get("of") or 0))
