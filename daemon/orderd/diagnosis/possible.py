@@ -9,6 +9,7 @@ model may be earlier there, not laxer. And where a plain fact is all there is to
 somebody is still at work on it, the condition is the rules' own with its seconds: nobody sees that earlier.
 """
 
+import math
 from collections.abc import Callable
 from typing import Final
 
@@ -61,7 +62,9 @@ def _leak(now: _Now) -> bool:
 
 
 _LEAST: Final[dict[Failure, Callable[[_Now], bool]]] = {
-    Failure.SERVICE_DOWN: lambda now: now("unit_active_ratio") < 1,
+    Failure.SERVICE_DOWN: lambda now: (
+        now("unit_active_ratio") < 1 or (math.isnan(now("unit_active_ratio")) and now("probe_ok_ratio") < 1)
+    ),
     Failure.SERVICE_MASKED: lambda now: now("unit_masked_ratio") > 0,
     Failure.SERVICE_HUNG: lambda now: (
         now("unit_main_stopped_ratio") > 0 or now("probe_ok_ratio") < 1 or now("probe_latency_s") >= _SLOW_S

@@ -154,6 +154,9 @@ def _down(view: _View) -> str:
     if view.now("unit_active_ratio") == 0 and view.now("unit_transition_ratio") == 0:
         state = "failed" if view.now("unit_failed_ratio") >= 1 else "inactive"
         return f"the unit is {state} and nothing is queued to start it"
+    refused = view.now("probe_ok_ratio") == 0 and view.now("probe_latency_s") < REFUSED_WITHIN_S
+    if math.isnan(view.now("unit_active_ratio")) and refused:
+        return "systemd does not say how it is, and where it should answer nobody listens"
     return ""
 
 

@@ -127,6 +127,14 @@ def test_no_process_is_stopped_on_a_models_word_alone(failure, signals):
     assert by_model(seen, sure(failure)) == ()
 
 
+def test_a_unit_that_cannot_be_seen_may_be_down_when_its_probe_fails():
+    """With a message bus that hangs nobody says whether it is active; a model's word is all the earlier there."""
+    unseen = {"unit_active_ratio": math.nan, "unit_masked_ratio": math.nan}
+    for ok, taken in ((0, True), (1, False)):
+        seen = window(KEYS[EntityKind.UNIT], **unseen, probe_ok_ratio=ok, probe_latency_s=0.001)
+        assert bool(by_model(seen, sure(Failure.SERVICE_DOWN))) is taken
+
+
 def test_a_model_that_imagines_things_calls_nobody():
     """Its P(anything wrong) follows from what it imagines; when it names nothing, the same P is believed."""
     abstention = Abstention(unknown_min=0.95, unknown_s=20)

@@ -55,6 +55,7 @@ def failures(*arguments, **keywords):
     ("entity", "seconds", "signals", "host", "expected"),
     [
         (UNIT, 0, RUNNING | {"unit_active_ratio": 0, "unit_failed_ratio": 1}, {}, Failure.SERVICE_DOWN),
+        (UNIT, 0, {"probe_ok_ratio": 0, "probe_latency_s": 0.001}, {}, Failure.SERVICE_DOWN),
         (UNIT, 0, RUNNING | {"unit_active_ratio": 0, "unit_masked_ratio": 1}, {}, Failure.SERVICE_MASKED),
         (RESOLVER, 5, {"resolver_overridden_ratio": 1, "probe_ok_ratio": 1}, {}, Failure.DNS_BROKEN),
         (UNIT, 0, RUNNING | {"unit_main_stopped_ratio": 1, "probe_ok_ratio": 0}, {}, Failure.SERVICE_HUNG),
@@ -95,6 +96,7 @@ def test_rule_names_the_failure(entity, seconds, signals, host, expected):
     [
         (UNIT, 10, RUNNING, {}),
         (UNIT, 0, {}, {}),
+        (UNIT, 0, {"probe_ok_ratio": 0, "probe_latency_s": 0.5}, {}),
         (UNIT, 0, RUNNING | {"unit_active_ratio": 0, "unit_transition_ratio": 1}, {}),
         (UNIT, 2, RUNNING | {"probe_ok_ratio": 0}, {}),
         (UNIT, 0, RUNNING | {"unit_main_stopped_ratio": 1}, {}),
