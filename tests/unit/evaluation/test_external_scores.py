@@ -7,10 +7,9 @@ import numpy as np
 import pytest
 from sklearn.model_selection import KFold
 
-from ordertrainer.evaluation.external.bits import bits_per_value
 from ordertrainer.evaluation.external.blocks import BLOCKS, divide, events
 from ordertrainer.evaluation.external.peers import CLASSIFIERS, crossed, persistence
-from ordertrainer.evaluation.external.scores import score, thresholds
+from ordertrainer.evaluation.external.scores import by_chance, score, thresholds
 from ordertrainer.evaluation.external.series import Series
 from ordertrainer.evaluation.ranking import Ranking
 
@@ -168,6 +167,27 @@ def test_chance_finds_as_much_as_it_cries_wolf(plain):
     assert found["auc"].low < 0.5 < found["auc"].high
 
 
+def test_who_cries_wolf_often_enough_finds_every_event(plain):
+    """Alarms every fifty samples find each event of a hundred, and as many where nothing is wrong: that is told beside it."""
+    alarm = np.arange(len(plain)) % 50 == 7
+    assert by_chance(alarm, plain, [100]) == 1.0
+    assert by_chance(alarm, plain, [25]) == pytest.approx(0.5, abs=0.02)
+    assert math.isnan(by_chance(alarm, plain, [301]))
+    blocks = divide(plain)
+    own = score(np.where(alarm, 1.0, 0.0), plain, blocks, events(plain, blocks), far=0.03)["labels"]["any"]
+    assert own["events_found"].value == own["events_found_by_chance"] == 1.0
+
+
+def test_one_block_that_is_wrong_has_no_interval(plain):
+    """Drawing the others again says nothing about it."""
+    series = replace(plain, truth=plain.truth & (np.arange(len(plain)) < 400)[:, None])
+    blocks = divide(series)
+    own = score(np.random.default_rng(0).random(len(plain)), series, blocks, events(series, blocks), far=0.01)["labels"]["any"]
+    assert math.isfinite(own["auc"].value)
+    assert math.isnan(own["auc"].low)
+    assert math.isnan(own["samples_found"].low)
+
+
 def test_a_threshold_is_taken_from_other_folds(plain):
     """What is wrong with one fold does not move its own threshold."""
     blocks = divide(plain)
@@ -186,15 +206,3 @@ def test_a_series_without_anything_wrong_has_no_areas(plain):
     assert math.isnan(found["auc"].value)
     assert found["labels"]["any"]["events"] == 0
     assert found["false_alarms"]["per_hour"].value > 0
-
-
-def test_bits_tell_noise_from_what_stands_still():
-    """A constant needs next to nothing, even noise all eight bits, and a slow walk something between."""
-    rng = np.random.default_rng(2)
-    noise = bits_per_value(made(rng.random((20_000, 2)), np.zeros(20_000)))
-    still = bits_per_value(made(np.ones((20_000, 2)), np.zeros(20_000)))
-    walk = bits_per_value(made(rng.integers(-1, 2, (20_000, 2)).cumsum(axis=0), np.zeros(20_000)))
-    for coder in noise:
-        assert noise[coder] > 7.9
-        assert still[coder] < 0.1
-        assert 1.0 < walk[coder] < 3.0

@@ -63,7 +63,14 @@ def test_every_row_that_was_not_measured_says_what_it_lacks():
     for row in table:
         assert row.verdict.startswith("not measured: ")
         assert len(row.lacks) > 5
-    assert goals_table(table).count("\n") == len(table) + 1
+    assert [row.name for row in table if row.name not in goals_table(table)] == []
+    assert "| order model |" not in goals_table(table)
+
+
+def fresh(chaos, regret_s):
+    """Return a report of an evolution that a fresh chaos examined."""
+    told = {"value": regret_s, "low": regret_s - 1, "high": regret_s + 1, "hosts": 99}
+    return {"chaos": chaos, "fresh_chaos": {"evolved": {"regret_s": told}}}
 
 
 def test_rows_find_their_figures():
@@ -76,7 +83,8 @@ def test_rows_find_their_figures():
             "suites": {"triples": {"scores": {"network": {"repaired": exam}, "rules": {"repaired": {**exam, "value": None}}}}}
         },
         "confidence": {"coverage": {"own": {"value": 0.9, "low": 0.885, "high": 0.91, "of": 40}, "other": share(80, 100)}},
-        "external": [{"file": "a.npz", "bits_per_value": {"xz of deltas": 2.5}}],
+        "pretrain": {"foreign": [{"name": "a", "rows": {"network, zero-shot": {"bits": 2.0}, "xz of deltas": {"bits": 2.5}}}]},
+        "evolve": [fresh("population", 10.0), fresh("uniform", 20.0), fresh("population", 12.0)],
     }
     verdicts = {row.name: row.verdict for row in rows(found)}
     assert verdicts["trained families, unseen host and intensity: macro-F1"] == "holds"
@@ -85,7 +93,14 @@ def test_rows_find_their_figures():
     assert verdicts["conformal coverage at .90, own workload"] == "holds"
     assert verdicts["conformal coverage at .90, new workload"] == "does not hold"
     assert verdicts["16 entities on one thread, p99, ms"] == "holds"
-    assert "xz of deltas (a.npz) 2.50 here" in goals_table(rows(found))
+    assert verdicts["bits per value (8 bit), a, zero-shot"] == "holds"
+    assert "xz of deltas 2.50 here" in goals_table(rows(found))
+    regret = next(row for row in rows(found) if row.name.startswith("regret")).scores["order model"]
+    assert (regret.value, regret.low, regret.high) == pytest.approx((11 / 20 - 1, 10 / 21 - 1, 12 / 19 - 1))
+    assert (
+        "| simulated: triples never trained | .55 | .70, then .85 | 0.750 (0.710 to 0.800) | - | - | - | holds |"
+        in goals_table(rows(found))
+    )
 
 
 def test_a_row_is_plain_for_json():
@@ -148,12 +163,12 @@ def test_a_damaged_line_is_named(tmp_path, text):
 def test_reports_are_told_apart_by_what_is_in_them(tmp_path):
     """Nobody has to say which file is which; of a folder what is known is taken."""
     (tmp_path / "exam.json").write_text('{"suites": {}, "hosts": 4, "seed": 0}')
-    (tmp_path / "crossplay.json").write_text('{"rows": ["o0"], "columns": ["c0"], "settled": [[0.5]]}')
+    (tmp_path / "evolve.json").write_text('{"history": [], "cross_play": {"regret_s": {}}}')
     (tmp_path / "other.json").write_text('{"what": 1}')
     (tmp_path / "history.jsonl").write_text('{"epoch": 1, "train_loss": 0.5}\n{"epoch": 2, "train_loss": 0.4}\n')
     append_line(tmp_path / "arms.jsonl", line())
     found = read_reports([tmp_path])
-    assert sorted(found) == ["ablations", "crossplay", "exam", "history"]
+    assert sorted(found) == ["ablations", "evolve", "exam", "history"]
     assert [each["epoch"] for each in found["history"][tmp_path.name]] == [1, 2]
     with pytest.raises(ReportError, match=r"other\.json: a report of no known kind; known are: exam"):
         read_reports([tmp_path / "other.json"])

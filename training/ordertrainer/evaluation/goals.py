@@ -66,7 +66,6 @@ class Row:
         digits: after the point.
         of: units that the order model's score is about, where the goal asks for some.
         unit: of ``of``.
-        beside: other figures for the reference column, by name.
     """
 
     name: str
@@ -77,7 +76,6 @@ class Row:
     digits: int = 3
     of: float = math.inf
     unit: str = ""
-    beside: Mapping[str, float] = field(default_factory=dict[str, float])
 
     @property
     def verdict(self) -> str:
@@ -94,20 +92,28 @@ class Row:
             "reference": self.reference,
             "goal": self.goal.words,
             "scores": {column: score.plain() for column, score in self.scores.items()},
-            "beside": dict(self.beside),
             "verdict": self.verdict,
         }
 
 
 def goals_table(rows: Sequence[Row]) -> str:
-    """Return the Markdown table, a promise a row."""
+    """Return the Markdown table, a promise a row; what was not measured is said below it, by what it lacks."""
+    told = [row for row in rows if not row.verdict.startswith(UNKNOWN)]
+    missing: dict[str, list[str]] = {}
+    for row in rows:
+        if row.verdict.startswith(UNKNOWN):
+            missing.setdefault(row.lacks, []).append(row.name)
+    lines = [f"- {UNKNOWN}, needs {lacks}: {'; '.join(names)}" for lacks, names in missing.items()]
+    return "\n\n".join(part for part in (_table(told) if told else "", "\n".join(lines)) if part)
+
+
+def _table(rows: Sequence[Row]) -> str:
     head = ("score (95 %)", "reference", "goal", *COLUMNS, "holds?")
     lines = [f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
     for row in rows:
-        reference = "; ".join([row.reference, *(f"{name} {value:.2f} here" for name, value in row.beside.items())])
         cells = [
             row.name,
-            reference,
+            row.reference,
             row.goal.words,
             *(words(row.scores.get(column, NO_SCORE), row.digits) for column in COLUMNS),
         ]

@@ -94,22 +94,29 @@ def draws(groups: int, resamples: int = RESAMPLES, seed: int = 0) -> Iterator[ND
 
 
 def bootstrapped(
-    statistic: Callable[[NDArray[np.int64]], float], groups: int, *, resamples: int = RESAMPLES, seed: int = 0
+    statistic: Callable[[NDArray[np.int64]], float],
+    groups: int,
+    *,
+    able: int | None = None,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
 ) -> Score:
     """Return a statistic of groups with the interval of its values when groups are drawn again.
 
     Args:
         statistic: of how often each group counts, [group].
         groups: how many there are; of one group there is no interval.
+        able: groups that have anything to say about it; of one there is no interval either. None: all.
         resamples: how often they are drawn.
         seed: of the draws.
     """
+    able = groups if able is None else able
     value = statistic(np.ones(groups, np.int64)) if groups else math.nan
-    if groups < 2 or not math.isfinite(value):  # noqa: PLR2004  one group drawn again is itself
-        return Score(value=value, low=math.nan, high=math.nan, of=groups)
+    if able < 2 or not math.isfinite(value):  # noqa: PLR2004  one group drawn again is itself
+        return Score(value=value, low=math.nan, high=math.nan, of=able)
     again = np.array([statistic(times) for times in draws(groups, resamples, seed)])
     low, high = np.nanpercentile(again, _QUANTILES)
-    return Score(value=value, low=float(low), high=float(high), of=groups)
+    return Score(value=value, low=float(low), high=float(high), of=able)
 
 
 def median(values: Sequence[float], *, seed: int = 0) -> Score:

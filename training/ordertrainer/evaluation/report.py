@@ -114,14 +114,14 @@ def measure(
         "seed": seed,
         "latency_ms": dict(model.latency_ms),
         "diagnosers": {name: score(each, test) for name, each in said.items()},
-        "parts": _parts(said, data, test),
+        "parts": _parts(said, test),
     }
 
 
-def _parts(said: Mapping[str, Predictions], data: Path, test: Examples) -> dict[str, dict[str, Any]]:
+def _parts(said: Mapping[str, Predictions], test: Examples) -> dict[str, dict[str, Any]]:
     """Return headline figures of each part of the test split, by what the training had seen of its faults."""
     found: dict[str, dict[str, Any]] = {}
-    for part, mask in parts(data, test, heldout.load(), load_faults(FAULTS).faults).items():
+    for part, mask in parts(test, heldout.load(), load_faults(FAULTS).faults).items():
         mine = select(test, mask)
         found[part] = {
             name: {

@@ -1,13 +1,13 @@
 """Reports of other verbs, told apart by what is in them: nobody has to say which file is which. Reads files.
 
-exam          JSON of `ordertrainer exam`: ``suites``
-confidence    JSON of `ordertrainer calibrate-confidence`: ``coverage``
-ablations     lines with ``arm`` and ``seed`` (`ablations`)
-history       lines with ``epoch``, as every training writes them
-crossplay     ``rows``, ``columns``, ``settled``: generations of order against generations of chaos
-sim to real   ``gap`` or ``signals``, of `ordertrainer calibrate`
-evolve        ``regret_against_uniform``
-pretrain      ``bits_per_value``
+    exam          JSON of `ordertrainer exam`: ``suites``
+    confidence    JSON of `ordertrainer calibrate-confidence`: ``coverage``
+    evolve        JSON of `ordertrainer evolve`: ``fresh_chaos`` or ``cross_play``; several stand beside each other
+    pretrain      JSON of `ordertrainer pretrain`: ``foreign`` and ``novelty``
+    ablations     lines with ``arm`` and ``seed`` (`ablations`)
+    history       lines with ``epoch`` or ``iteration``, as every training writes them
+
+A folder is searched for what is known; a file that is named has to be.
 """
 
 import json
@@ -18,13 +18,14 @@ from typing import Any, Final
 from ordertrainer.evaluation.ablations import read_lines, summary
 
 LINES: Final = ".jsonl"
+STEPS: Final = frozenset({"epoch", "iteration"})
+"""What a line of a training's history counts by."""
 _BY_KEYS: Final = (
     ("exam", frozenset({"suites", "hosts"})),
     ("confidence", frozenset({"coverage", "alpha"})),
-    ("crossplay", frozenset({"rows", "columns", "settled"})),
-    ("evolve", frozenset({"regret_against_uniform"})),
-    ("pretrain", frozenset({"bits_per_value"})),
-    ("sim to real", frozenset({"real", "simulated"})),
+    ("pretrain", frozenset({"foreign", "novelty"})),
+    ("evolve", frozenset({"history", "fresh_chaos"})),
+    ("evolve", frozenset({"history", "cross_play"})),
 )
 
 
@@ -53,6 +54,8 @@ def read_reports(paths: Iterable[Path]) -> dict[str, Any]:
                 raise ReportError(f"{file}: a report of no known kind; known are: {known}, ablations, history")
             if kind == "history":
                 found.setdefault(kind, {})[file.parent.name] = content
+            elif kind == "evolve":
+                found.setdefault(kind, []).append(content)
             else:
                 found[kind] = content
     return found
@@ -83,4 +86,4 @@ def _of_lines(file: Path, lines: list[Any]) -> tuple[str | None, Any]:
     first = lines[0] if lines and isinstance(lines[0], Mapping) else {}
     if "arm" in first and "seed" in first:
         return "ablations", summary(read_lines(file))
-    return ("history", lines) if "epoch" in first else (None, lines)
+    return ("history", lines) if STEPS & set(first) else (None, lines)

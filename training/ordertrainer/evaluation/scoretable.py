@@ -1,12 +1,13 @@
 """Fills the score table from all that was measured: the test split, real drills, and the reports of other verbs. Pure.
 
-test        `ordertrainer evaluate --data`: macro-F1 and right entity of trained families at intensities that are not
-real        `ordertrainer evaluate --real`: what orderd did on disposable hosts
-external    `ordertrainer evaluate --external`: bits per value of coders that anybody has
-exam        `ordertrainer exam --held-out --json`: the same questions in the simulator, in rows of their own
-confidence  `ordertrainer calibrate-confidence --json`
-evolve      a report with ``regret_against_uniform``: value, low, high
-pretrain    a report with ``bits_per_value``: value, low, high
+    test        `ordertrainer evaluate --data`: macro-F1 and right entity of trained families at intensities that are not
+    real        `ordertrainer evaluate --real`: what orderd did on disposable hosts
+    exam        `ordertrainer exam --held-out --json`: the same questions in the simulator, in rows of their own
+    confidence  `ordertrainer calibrate-confidence --json`
+    pretrain    `ordertrainer pretrain --external FILE --json`
+    evolve      `ordertrainer evolve --fresh N --json` of both arms: ``chaos`` says which one a report is of
+
+A report that is not there leaves rows that say what they lack.
 """
 
 import math
@@ -19,6 +20,7 @@ from ordertrainer.evaluation.parts import TRAINED
 from ordertrainer.evaluation.real.runs import RULES_ONLY
 
 _MODEL, _RULES = COLUMNS[:2]
+_ARMS: Final = ("population", "uniform")
 _DAY_H: Final = 24.0
 _HOST_DAYS: Final = 300.0
 _DATA: Final = "--data with a test split of trained families"
@@ -38,7 +40,8 @@ def rows(found: Mapping[str, Any]) -> list[Row]:
         *_named(found.get("test")),
         *_repaired(found.get("real")),
         *_confidence(found.get("confidence")),
-        *_learned(found),
+        *_bits(found.get("pretrain")),
+        *_regret(found.get("evolve") or []),
         *_speed(found.get("test")),
         *_simulated(found.get("exam")),
     ]
@@ -176,31 +179,65 @@ def _confidence(told: Report | None) -> list[Row]:
     ]
 
 
-def _learned(found: Mapping[str, Any]) -> list[Row]:
-    external = found.get("external") or []
-    beside = {f"{name} ({told['file']})": bits for told in external for name, bits in told["bits_per_value"].items()}
+def _bits(pretrain: Report | None) -> list[Row]:
+    """Return a row for each foreign file that was scored: with the weights that ship, and fitted to the file's own train part."""
+    told = {file["name"]: file["rows"] for file in (pretrain or {}).get("foreign", [])} or {"public server data": {}}
+    ways = (("network, zero-shot", "zero-shot"), ("network, fitted", "the same architecture, fitted to its train part"))
+    found: list[Row] = []
+    for name, said in told.items():
+        here = "; ".join(f"{way} {row['bits']:.2f} here" for way, row in said.items() if not way.startswith("network"))
+        found += [
+            Row(
+                name=f"bits per value (8 bit), {name}, {words}",
+                reference=f"xz of deltas 2.5; adaptive persistence 3.3 to 4.0{'; ' if here else ''}{here}",
+                goal=Goal(words="2.1, then 1.8", at_most=2.1),
+                scores={_MODEL: _exact(said[way]["bits"])} if way in said else {},
+                lacks="--report with JSON of `ordertrainer pretrain --external`",
+            )
+            for way, words in ways
+        ]
+    return found
+
+
+def _regret(evolve: Sequence[Report]) -> list[Row]:
+    """Return what a fresh chaos costs an evolved order, against what one costs an order that was trained evenly."""
+    evolved, even = (_mean([_read(each["fresh_chaos"]["evolved"]["regret_s"]) for each in told]) for told in _by_arm(evolve))
+    scores = {}
+    if math.isfinite(evolved.value) and even.low > 0:
+        # Both were examined on hosts of their own: the ends are the worst and the best that both intervals allow.
+        ends = (evolved.low / even.high - 1.0, evolved.high / even.low - 1.0)
+        scores = {_MODEL: Score(value=evolved.value / even.value - 1.0, low=ends[0], high=ends[1], of=evolved.of)}
     return [
-        Row(
-            name="bits per value on public server data (8 bit)",
-            reference="xz of deltas 2.5; adaptive persistence 3.3 to 4.0",
-            goal=Goal(words="2.1, then 1.8", at_most=2.1),
-            scores=_one((found.get("pretrain") or {}).get("bits_per_value")),
-            beside=beside,
-            lacks="a model that predicts the next sample, --report of its training",
-        ),
         Row(
             name="regret under a fresh chaos against a uniformly trained order, equal drills",
             reference="-9 %",
             goal=Goal(words="-25 %", at_most=-0.25),
-            scores=_one((found.get("evolve") or {}).get("regret_against_uniform")),
-            lacks="--report with a fresh chaos against both",
-        ),
+            scores=scores,
+            lacks="--report with JSON of `ordertrainer evolve --fresh`, of --chaos population and of --chaos uniform",
+        )
     ]
+
+
+def _by_arm(evolve: Sequence[Report]) -> list[list[Report]]:
+    """Return the reports of each arm that a fresh chaos examined."""
+    return [[each for each in evolve if each.get("chaos") == arm and "fresh_chaos" in each] for arm in _ARMS]
+
+
+def _mean(scores: Sequence[Score]) -> Score:
+    """Return the mean of the scores of several seeds."""
+    if not scores:
+        return NO_SCORE
+    value, low, high = (math.fsum(getattr(score, key) for score in scores) / len(scores) for key in ("value", "low", "high"))
+    return Score(value=value, low=low, high=high, of=len(scores))
+
+
+def _exact(value: float) -> Score:
+    return Score(value=value, low=value, high=value, of=1)
 
 
 def _speed(test: Report | None) -> list[Row]:
     p99 = (test or {}).get("latency_ms", {}).get("p99")
-    scores = {} if p99 is None else {_MODEL: Score(value=p99, low=p99, high=p99, of=1)}
+    scores = {} if p99 is None else {_MODEL: _exact(p99)}
     goal = Goal(words="2 ms", at_most=2.0)
     return [Row(name="16 entities on one thread, p99, ms", reference="2.8 ms CPU", goal=goal, scores=scores, lacks="--data")]
 

@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ordertrainer.dataset import Examples
-from ordertrainer.evaluation.external.bits import bits_per_value
 from ordertrainer.evaluation.external.blocks import divide, events
 from ordertrainer.evaluation.external.peers import CLASSIFIERS, PERSISTENCE, crossed, persistence
 from ordertrainer.evaluation.external.scores import score
@@ -55,7 +54,6 @@ def examine(
         "remarks": list(series.remarks),
         "labels": {name: int(series.truth[:, k].sum()) for k, name in enumerate(series.label_names)},
         "quiet": int((~series.wrong).sum()),
-        "bits_per_value": bits_per_value(series),
         "scorers": {name: score(said, series, blocks, happened, far) for name, said in found.items()},
         "not_scored": why_not,
     }

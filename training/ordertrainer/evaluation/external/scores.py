@@ -47,7 +47,7 @@ def score(said: Floats, series: Series, blocks: Blocks, events: Sequence[Event],
         "labels": {
             name: {
                 **_areas(said, series.truth[:, k], quiet | series.truth[:, k], blocks),
-                **_found(alarm, series, blocks, k, [event for event in events if event.label == k]),
+                **_found(alarm, series, blocks, [event for event in events if event.label == k]),
             }
             for k, name in enumerate(series.label_names)
         },
@@ -56,8 +56,9 @@ def score(said: Floats, series: Series, blocks: Blocks, events: Sequence[Event],
 
 def _areas(said: Floats, truth: NDArray[np.bool_], where: NDArray[np.bool_], blocks: Blocks) -> dict[str, Any]:
     ranking = Ranking(said[where], truth[where], blocks.block[where])
-    area = bootstrapped(ranking.auc, blocks.count, resamples=RESAMPLES)
-    precision = bootstrapped(ranking.average_precision, blocks.count, resamples=RESAMPLES)
+    able = len(np.unique(blocks.block[where & truth]))
+    area = bootstrapped(ranking.auc, blocks.count, able=able, resamples=RESAMPLES)
+    precision = bootstrapped(ranking.average_precision, blocks.count, able=able, resamples=RESAMPLES)
     chance = float(truth[where].mean()) if where.any() else math.nan
     return {"auc": area, "average_precision": precision, "average_precision_of_chance": chance}
 
@@ -90,8 +91,11 @@ def _false_alarms(alarm: NDArray[np.bool_], series: Series, blocks: Blocks) -> d
     return {"share": _ratio(cried, could, blocks.count), "per_hour": rate(int(begins.sum()), hours)}
 
 
-def _found(alarm: NDArray[np.bool_], series: Series, blocks: Blocks, label: int, events: Sequence[Event]) -> dict[str, Any]:
-    holds = series.truth[:, label]
+def _found(alarm: NDArray[np.bool_], series: Series, blocks: Blocks, events: Sequence[Event]) -> dict[str, Any]:
+    """Return what of one label is found: samples, events and how late, and how many events false alarms alone would find."""
+    holds = np.zeros(len(series), np.bool_)
+    for event in events:
+        holds[event.start : event.end] = True
     found = np.bincount(blocks.block[holds], alarm[holds], minlength=blocks.count)
     could = np.bincount(blocks.block[holds], minlength=blocks.count)
     firsts = [np.flatnonzero(alarm[event.start : event.end]) for event in events]
@@ -101,8 +105,32 @@ def _found(alarm: NDArray[np.bool_], series: Series, blocks: Blocks, label: int,
         "samples_found": _ratio(found, could, blocks.count),
         "events": len(events),
         "events_found": share(len(delays), len(events)),
+        "events_found_by_chance": by_chance(alarm, series, [event.end - event.start for event in events]),
         "onset_delay_s": median(delays),
     }
+
+
+def by_chance(alarm: NDArray[np.bool_], series: Series, lengths: Sequence[int]) -> float:
+    """Return the share of events of these lengths that would be found where nothing is wrong.
+
+    A long event is found by any alarm inside it, so whoever cries wolf often enough finds them all. Each length is laid over
+    every quiet stretch that holds it; lengths that no quiet stretch holds are left out.
+
+    Args:
+        alarm: [T].
+        series: with the truth.
+        lengths: of events, in samples.
+    """
+    quiet = np.concatenate([[0], np.cumsum(~series.wrong)])
+    cried = np.concatenate([[0], np.cumsum(alarm & ~series.wrong)])
+    shares: list[float] = []
+    for length in lengths:
+        starts = np.arange(max(0, len(series) - length + 1))
+        whole = quiet[starts + length] - quiet[starts] == length
+        whole &= series.run[starts] == series.run[starts + length - 1]
+        if whole.any():
+            shares.append(float((cried[starts + length] > cried[starts])[whole].mean()))
+    return float(np.mean(shares)) if shares else math.nan
 
 
 def _ratio(over: NDArray[np.float64], under: NDArray[np.int64], groups: int) -> Score:
@@ -110,4 +138,4 @@ def _ratio(over: NDArray[np.float64], under: NDArray[np.int64], groups: int) -> 
         below = float((times * under).sum())
         return float((times * over).sum()) / below if below else math.nan
 
-    return bootstrapped(of, groups, resamples=RESAMPLES)
+    return bootstrapped(of, groups, able=int(np.count_nonzero(under)), resamples=RESAMPLES)

@@ -1,12 +1,16 @@
 """What was measured on a foreign series, for people: Markdown. Pure."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from orderd.domain.signals import HOST_SIGNALS
 from ordertrainer.evaluation.intervals import number, words
 
 Report = Mapping[str, Any]
+
+_FOUND: Final = (
+    "label", "scorer", "AUC (95 %)", "average precision", "samples found", "events found", "by false alarms alone", "onset delay"
+)  # fmt: skip
 
 
 def external_tables(report: Report) -> str:
@@ -15,7 +19,7 @@ def external_tables(report: Report) -> str:
     Args:
         report: what ``examine`` returned.
     """
-    parts = [f"## {report['file']}", _about(report), _areas(report), _found(report), _bits(report)]
+    parts = [f"## {report['file']}", _about(report), _areas(report), _found(report)]
     return "\n\n".join(part for part in parts if part)
 
 
@@ -61,8 +65,8 @@ def _found(report: Report) -> str:
         return ""
     lines = [
         f"Each label against what is quiet; found at {report['far']:.1%} of quiet samples called wrong:\n",
-        "| label | scorer | AUC (95 %) | average precision | samples found | events found | onset delay, s |",
-        "|---|---|---|---|---|---|---|",
+        f"| {' | '.join(_FOUND)} |",
+        "|---" * len(_FOUND) + "|",
     ]
     for label in report["labels"]:
         for name, scored in report["scorers"].items():
@@ -72,12 +76,8 @@ def _found(report: Report) -> str:
                 words(own["average_precision"]),
                 words(own["samples_found"]),
                 f"{words(own['events_found'], 2)} of {own['events']}",
+                number(own["events_found_by_chance"], 2),
                 words(own["onset_delay_s"], 0),
             )
             lines.append(f"| {label} | {name} | {' | '.join(cells)} |")
     return "\n".join(lines)
-
-
-def _bits(report: Report) -> str:
-    said = ", ".join(f"{name} {number(bits, 2)}" for name, bits in report["bits_per_value"].items())
-    return f"Bits per value (8 bit): {said}."

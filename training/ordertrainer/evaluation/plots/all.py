@@ -27,6 +27,6 @@ def draw_all(found: Mapping[str, Any], folder: Path) -> list[Path]:
             drawn.append(bars.mttr(told["mttr_s"], who, folder / f"mttr-{who}.svg"))
     if "history" in found:
         drawn.append(curves.learning(found["history"], folder / "learning.svg"))
-    if "crossplay" in found:
-        drawn.append(matrices.crossplay(found["crossplay"], folder / "crossplay.svg"))
+    matrices_told = [each["cross_play"] for each in found.get("evolve", ()) if "cross_play" in each]
+    drawn += [matrices.crossplay(told, folder / f"crossplay-{number}.svg") for number, told in enumerate(matrices_told, 1)]
     return drawn

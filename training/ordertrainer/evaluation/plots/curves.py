@@ -7,8 +7,8 @@ from typing import Any, Final
 from matplotlib.axes import Axes
 
 from ordertrainer.evaluation.plots.style import CALM, COLOURS, picture, saved
+from ordertrainer.evaluation.reports import STEPS
 
-_STEPS: Final = ("epoch", "iteration", "generation", "update")
 _LOSS: Final = "loss"
 _SCORES: Final = ("f1", "settled", "auc", "success", "repaired")
 
@@ -45,12 +45,12 @@ def learning(told: Mapping[str, Sequence[Mapping[str, Any]]], file: Path) -> Pat
     with picture(9.0, 3.6) as figure:
         losses, scores = figure.subplots(1, 2)
         for (name, lines), colour in zip(told.items(), COLOURS, strict=False):
-            step = next(key for key in _STEPS if key in lines[0])
+            step = next(iter(STEPS & set(lines[0])))
             for axes, wanted in ((losses, lambda key: _LOSS in key), (scores, lambda key: any(part in key for part in _SCORES))):
                 _draw(axes, [(line[step], _flat(line)) for line in lines], wanted, name, colour)
         for axes, title in ((losses, "losses"), (scores, "scores")):
             axes.set_title(title)
-            axes.set_xlabel("epoch")
+            axes.set_xlabel(" or ".join(sorted(STEPS)))
             if axes.lines:
                 axes.legend(fontsize=7)
         return saved(figure, file)

@@ -35,30 +35,33 @@ def confusion(told: Mapping[str, Any], who: str, file: Path) -> Path:
 
 
 def crossplay(told: Mapping[str, Any], file: Path) -> Path:
-    """Draw how many hosts each generation of order settles under each generation of chaos.
+    """Draw the regret of each generation of order under each generation of chaos.
 
     Args:
-        told: rows (order), columns (chaos), settled [row][column] from 0 to 1.
+        told: ``regret_s``, mean seconds by order and chaos.
         file: to write.
     """
-    settled = np.array([[np.nan if cell is None else cell for cell in row] for row in told["settled"]], np.float64)
-    rows, columns = ([str(name) for name in told[key]] for key in ("rows", "columns"))
+    rows = list(told["regret_s"])
+    columns = list(next(iter(told["regret_s"].values())))
+    regret = np.array([[told["regret_s"][row][column] for column in columns] for row in rows], np.float64)
     with picture(3.0 + _CELL_IN * 1.3 * len(columns), 2.0 + _CELL_IN * len(rows)) as figure:
         axes = figure.subplots()
-        _shaded(axes, settled, rows, columns)
+        _shaded(axes, regret, rows, columns)
         axes.set_xlabel("chaos")
         axes.set_ylabel("order")
-        axes.set_title("share of hosts settled, generation against generation")
+        axes.set_title("regret in seconds, generation against generation")
         return saved(figure, file)
 
 
-def _shaded(axes: Axes, shares: NDArray[np.float64], rows: Sequence[str], columns: Sequence[str]) -> None:
-    axes.imshow(shares, cmap="Blues", vmin=0.0, vmax=1.0, aspect="auto")
+def _shaded(axes: Axes, values: NDArray[np.float64], rows: Sequence[str], columns: Sequence[str]) -> None:
+    most = max(1.0, float(np.nanmax(values, initial=0.0)))
+    axes.imshow(values, cmap="Blues", vmin=0.0, vmax=most, aspect="auto")
     axes.set_xticks(range(len(columns)), columns, rotation=60, ha="right", rotation_mode="anchor")
     axes.set_yticks(range(len(rows)), rows)
     axes.grid(visible=False)
-    for row, column in np.ndindex(shares.shape):
-        share = shares[row, column]
-        if np.isfinite(share) and share > 0:
-            colour = "white" if share > _DARK else "black"
-            axes.text(column, row, f"{share:.2f}".lstrip("0"), ha="center", va="center", color=colour, fontsize=7)
+    for row, column in np.ndindex(values.shape):
+        value = values[row, column]
+        if np.isfinite(value) and value > 0:
+            words = f"{value:.2f}".lstrip("0") if most <= 1.0 else f"{value:.1f}"
+            colour = "white" if value > _DARK * most else "black"
+            axes.text(column, row, words, ha="center", va="center", color=colour, fontsize=7)

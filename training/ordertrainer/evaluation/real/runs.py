@@ -15,6 +15,7 @@ from msgspec import UNSET
 from ordertrainer.chaos import FaultContract
 from ordertrainer.drill.details import Details, RunDetails, Said
 from ordertrainer.drill.result import Drill, Run
+from ordertrainer.evaluation.parts import share_of
 from ordertrainer.heldout import HeldOut, Part
 
 RULES_ONLY: Final = "rules"
@@ -153,11 +154,9 @@ def _real(run: Run, told: RunDetails | None, drill: _Drill, known: Known) -> Rea
 
 def _inside(run: Run, contract: FaultContract | None, held: HeldOut) -> bool | None:
     """Tell whether a run's intensity lies in the share of its range that is trained."""
-    if run.intensity is None or contract is None or contract.intensity.max <= contract.intensity.min:
-        return None
-    span = contract.intensity.max - contract.intensity.min
+    share = share_of(run.intensity.value if run.intensity else None, contract)
     low, high = held.intensity
-    return low <= (run.intensity.value - contract.intensity.min) / span <= high
+    return None if share is None else low <= share <= high
 
 
 def _was_tried(said: Said) -> bool:

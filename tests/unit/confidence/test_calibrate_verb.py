@@ -1,0 +1,95 @@
+"""`ordertrainer calibrate-confidence` as a person meets it."""
+
+import json
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from ordertrainer.confidence import cli
+from ordertrainer.confidence.cli import calibrate_confidence_verb
+from ordertrainer.evaluation.predictions import by_network
+from ordertrainer.evaluation.scoretable import rows
+from ordertrainer.imitation.checkpoint import net_of, read
+from ordertrainer.imitation.toy import toy_examples
+from ordertrainer.imitation.train import BEST, Data, Settings, train
+from ordertrainer.nets.order import Shape
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _one_thread(one_thread):
+    """Whatever is computed here."""
+
+
+@pytest.fixture(scope="module")
+def splits():
+    """Return toy drills, split by run."""
+    return {name: toy_examples(seed=seed, runs=70, name=name) for seed, name in enumerate(("train", "tune", "test"))}
+
+
+@pytest.fixture(scope="module")
+def trained(splits, tmp_path_factory):
+    """Return a checkpoint of a short training."""
+    settings = Settings(epochs=2, steps=20, batch=64, shape=Shape(width=32, hidden=32, layers=1))
+    data = Data(train=splits["train"], tune=splits["tune"], digest="d" * 64)
+    return train(data, tmp_path_factory.mktemp("trained"), settings, lambda _line: None)
+
+
+@pytest.fixture
+def asked(splits, tmp_path, monkeypatch):
+    """Return what runs the verb and returns status, output and errors."""
+    app = typer.Typer()
+    app.command()(calibrate_confidence_verb)
+    monkeypatch.setattr(cli, "loaded", lambda _dir, name: splits[name])
+    monkeypatch.setattr(cli, "digest", lambda _dir: "d" * 64)
+
+    def ask(*words):
+        done = CliRunner().invoke(app, ["--data", str(tmp_path), *(str(word) for word in words)])
+        return done.exit_code, done.stdout, done.stderr
+
+    return ask
+
+
+def test_a_checkpoint_is_calibrated_and_carries_it_on(asked, trained, splits, tmp_path):
+    """The report fills the score table; temperature and quantiles are in the checkpoint, whose answers change by it alone."""
+    copy = tmp_path / BEST
+    copy.write_bytes(trained.read_bytes())
+    before = read(copy)
+    status, said, errors = asked("--checkpoint", copy, "--write", "--json", tmp_path / "c.json", "--beta", 0.05)
+    assert status == 0, errors
+    assert "label sets at 0.90 hold the truth of failing entities, same hosts" in said
+    told = json.loads((tmp_path / "c.json").read_text())
+    assert told["coverage"]["other"]["value"] > 0.8
+    assert [row.verdict for row in rows({"confidence": told}) if row.name.endswith("own workload")] != ["not measured"]
+    after = read(copy)
+    assert after["confidence"]["classes"]["disk_full"] == told["classes"]["disk_full"]
+    assert float(net_of(after).temperature) == pytest.approx(told["temperature"])
+    assert after["settings"] == before["settings"]
+    one, other = (by_network(net_of(content), splits["test"]).wrong for content in (before, after))
+    assert (one == other).all()
+
+
+def test_calibrating_twice_changes_nothing(asked, trained, tmp_path):
+    """What is in the answers already is not put in again."""
+    copy = tmp_path / BEST
+    copy.write_bytes(trained.read_bytes())
+    found = []
+    for _ in range(2):
+        assert asked("--checkpoint", copy, "--write", "--json", tmp_path / "c.json")[0] == 0
+        found.append(json.loads((tmp_path / "c.json").read_text())["temperature"])
+    assert found[0] == pytest.approx(found[1], rel=1e-3)
+
+
+def test_an_exported_model_is_never_written_to(asked):
+    """A release does not change."""
+    status, _, errors = asked("--write")
+    assert status == 2
+    assert "export the checkpoint anew" in errors
+
+
+def test_a_missing_checkpoint_is_one_line(asked, tmp_path):
+    """With what to do."""
+    status, said, errors = asked("--checkpoint", tmp_path / "none.pt", "--json", tmp_path / "c.json")
+    assert (status, said) == (2, "")
+    assert "ordertrainer train" in errors
+    assert not (tmp_path / "c.json").exists()
