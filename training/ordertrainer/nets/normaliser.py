@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-_CLAMP: Final = 8.0
+CLAMP: Final = 8.0
 _STD_MIN: Final = 0.1
 
 SIZE_MIN: Final = {
@@ -87,6 +87,6 @@ class Normaliser(nn.Module):
         missing = torch.isnan(raw)
         filled = torch.where(missing, torch.zeros_like(raw), raw)
         scaled = (torch.asinh(filled * self.gain) - self.mean) / self.std
-        scaled = torch.clamp(scaled, -_CLAMP, _CLAMP)
+        scaled = torch.clamp(scaled, -CLAMP, CLAMP)
         measured = 1.0 - missing.to(raw.dtype)
         return torch.cat((scaled * measured, measured), dim=-1)

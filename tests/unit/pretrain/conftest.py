@@ -1,0 +1,70 @@
+"""The real catalogue and the locked split, and trainings that take seconds."""
+
+import time
+
+import pytest
+import torch
+
+from ordertrainer import heldout
+from ordertrainer.nets.next_sample import NextNet
+from ordertrainer.nets.order import Shape
+from ordertrainer.policy.playbooks import load_playbooks
+from ordertrainer.pretrain.learn import Settings
+from ordertrainer.pretrain.simulated import Watch
+
+SMALL = Shape(width=16, hidden=24, layers=1, heads=2, dropout=0.0)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _one_thread(one_thread):
+    """Whatever is computed here."""
+
+
+@pytest.fixture(scope="session")
+def world():
+    """Return what is simulated."""
+    return load_playbooks().world
+
+
+@pytest.fixture(scope="session")
+def held():
+    """Return the locked split."""
+    return heldout.load()
+
+
+@pytest.fixture(scope="session")
+def brief():
+    """Return settings of a training that learns next to nothing, in a second an iteration."""
+    return Settings(seed=5, watch=Watch(hosts=24, seconds=30, share=0.1), steps=6, batch=16, shape=SMALL)
+
+
+@pytest.fixture
+def untrained():
+    """Return a network that knows nothing."""
+    torch.manual_seed(0)
+    return NextNet(SMALL).eval()
+
+
+class Silent:
+    """Who wants to know nothing."""
+
+    def begin(self, bounds, seconds):
+        pass
+
+    def part(self, what, iteration, share):
+        pass
+
+    def line(self, said):
+        pass
+
+
+@pytest.fixture
+def silent():
+    """Return who wants to know nothing."""
+    return Silent()
+
+
+@pytest.fixture
+def clock():
+    """Return a clock."""
+    return time.monotonic
