@@ -8,7 +8,8 @@ import torch
 
 from ordertrainer.imitation.checkpoint import CheckpointError
 from ordertrainer.policy.checkpoint import policy_of, read_moments, read_policy
-from ordertrainer.policy.imitate import BEST, HISTORY, LAST, PARTS, worth
+from ordertrainer.policy.imitate import BEST, HISTORY, LAST, PARTS
+from ordertrainer.policy.tuning import worth
 
 
 @pytest.fixture(scope="module")

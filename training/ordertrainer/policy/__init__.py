@@ -7,6 +7,7 @@
     floored     the same with orderd's rules as its floor
     rollout     hosts that live on under expert and learner, and what is kept of them
     objective   what training minimises
+    tuning      what chooses between states of one training
     imitate     stage 2: DAgger on the expert that knows every fault, one resumable loop
     suites      what an exam asks
     exam        any policy on the same hosts: what was settled, and what it cost

@@ -96,7 +96,7 @@ def play(policy: Policy, world: Compiled, suite: Suite, *, hosts: int, seed: int
         tick: told the share that is done.
     """
     sim = Simulator(world, hosts=hosts, seed=seed, chaos=suite.chaos, device=world.slot_kind.device)
-    tally = _Tally(sim)
+    tally = Tally(sim)
     horizon_s = float(sim.state.levels.horizon_s.max())
     while not bool(tally.over.all()):
         outcome = sim.step(policy.act(sim, sim.observe()))
@@ -107,10 +107,15 @@ def play(policy: Policy, world: Compiled, suite: Suite, *, hosts: int, seed: int
     return tally.played()
 
 
-class _Tally:
-    """Counts what happens to hosts until each is over."""
+class Tally:
+    """Counts what happens to hosts until each is over.
+
+    Attributes:
+        over: [N] bool, whose episode has ended; who plays may end one earlier.
+    """
 
     def __init__(self, sim: Simulator) -> None:
+        """Count from the beginning of an episode on every host."""
         self._world, self._levels = sim.compiled, sim.state.levels
         device = sim.state.at_s.device
         self.over = torch.zeros(len(sim.state), dtype=torch.bool, device=device)
@@ -130,13 +135,21 @@ class _Tally:
         self._sick = torch.where(lives, outcome.sick.to(torch.float32), self._sick)
         self.over |= outcome.done
 
+    def in_order(self) -> Tensor:
+        """Return [N] bool: all has happened, nothing is wrong, and nobody was told what is not so."""
+        sick, landed, wrongly = self._world.faults.sick[self._levels.fault], self._sums[4], self._flags[1]
+        return (self._sick == 0) & (landed == _lands(self._levels.onset_s, sick)) & ~wrongly
+
+    def rightly_called(self) -> Tensor:
+        """Return [N] bool: a person was rightly called."""
+        return self._flags[0]
+
     def played(self) -> Played:
         """Return what became of them."""
         faults, fault = self._world.faults, self._levels.fault
-        sick = faults.sick[fault]
-        lived_s, repairs, looks, harmful, landed = self._sums.unbind()
+        sick, in_order = faults.sick[fault], self.in_order()
+        lived_s, repairs, looks, harmful, _ = self._sums.unbind()
         rightly, wrongly, called, healthy = self._flags.unbind()
-        in_order = (self._sick == 0) & (landed == _lands(self._levels.onset_s, sick)) & ~wrongly
         broken, curable = sick.any(-1), sick.any(-1) & ((faults.cure_count[fault] > 0) | ~sick).all(-1)
         return Played(
             fault=torch.where(sick.any(-1), fault.gather(1, sick.to(torch.int8).argmax(-1, keepdim=True))[:, 0], fault[:, 0]),

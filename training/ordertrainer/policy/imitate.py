@@ -36,13 +36,13 @@ from ordertrainer.policy.checkpoint import (
     save_policy,
 )
 from ordertrainer.policy.decisions import Decisions, concatenate, inputs
-from ordertrainer.policy.exam import play, scores
 from ordertrainer.policy.levels import Trained
 from ordertrainer.policy.objective import losses
 from ordertrainer.policy.playbooks import Playbooks
 from ordertrainer.policy.rollout import Rollout, Watch
 from ordertrainer.policy.seeds import seed_of
-from ordertrainer.policy.suites import TUNING, Suite, suites, training_mix
+from ordertrainer.policy.suites import Suite
+from ordertrainer.policy.tuning import tried, tuning
 from ordertrainer.sim import Simulator
 
 LAST: Final = "last.pt"
@@ -178,14 +178,14 @@ def imitate(
         "commit": commit(),
     }
     state = _begin_or_resume(playbooks, out, settings, about)
-    trained, tuning = Trained(playbooks.world, held), _tuning(playbooks, held)
+    trained, asked = Trained(playbooks.world, held), tuning(playbooks, held)
     watcher.begin(bounds, state.seconds)
     while not _over(state, settings, bounds):
         began = clock()
         iteration = _Iteration(playbooks, state, settings, watcher)
         iteration.roll_out(trained, out)
         loss = iteration.fit(trained)
-        line = {"iteration": state.iteration, "moments": sum(map(len, state.moments)), **loss, **iteration.examine(tuning)}
+        line = {"iteration": state.iteration, "moments": sum(map(len, state.moments)), **loss, **iteration.examine(asked)}
         line["seconds"] = round(clock() - began, 2)
         state.seconds += line["seconds"]
         _save(out, state, line, about)
@@ -198,11 +198,6 @@ def _over(state: _State, settings: Settings, bounds: Bounds) -> bool:
     stale = best is not None and state.iteration - best["iteration"] > settings.patience
     longest = max((line["seconds"] for line in state.history), default=0.0)
     return stale or state.iteration >= bounds.iterations or state.seconds + longest > bounds.minutes * 60.0
-
-
-def _tuning(playbooks: Playbooks, held: HeldOut) -> tuple[Suite, ...]:
-    """Return what chooses between iterations: hosts as trained on, but others, and the families that are for tuning."""
-    return training_mix(playbooks.world, held), *(s for s in suites(playbooks.world, held) if s.name == TUNING)
 
 
 def _plain(settings: Settings) -> dict[str, Any]:
@@ -333,22 +328,20 @@ class _Iteration:
                 mean.lerp_(now, share)
         return torch.stack([part.detach().cpu() for part in parts])
 
-    def examine(self, tuning: tuple[Suite, ...]) -> dict[str, Any]:
+    def examine(self, asked: tuple[Suite, ...]) -> dict[str, Any]:
         """Let the mean of the weights keep hosts in order that no iteration learns from."""
-        found: dict[str, Any] = {}
-        worths: list[float] = []
-        for place, suite in enumerate(tuning):
-            tick = self._tick(PARTS[2], place, len(tuning))
-            seed = seed_of(self._settings.seed, "tuning", suite.name)
-            network = Network(self._state.mean, self._playbooks.contracts)
-            played = play(network, self._playbooks.world, suite, hosts=self._settings.tune_hosts, seed=seed, tick=tick)
-            values = {name: score.value for name, score in scores(played, resamples=1).items()}
-            found[suite.name] = {name: round(value, 5) for name, value in values.items() if value == value}  # noqa: PLR0124  NaN is not itself
-            worths.append(worth(values))
-        return {"worth": round(sum(worths) / len(worths), 6), "suites": found}
+        settings = self._settings
+        return tried(
+            self._playbooks,
+            lambda: Network(self._state.mean, self._playbooks.contracts),
+            asked,
+            hosts=settings.tune_hosts,
+            seed=settings.seed,
+            tick=self._tick(PARTS[2]),
+        )
 
-    def _tick(self, what: str, place: int = 0, of: int = 1) -> Callable[[float], None]:
-        return lambda share: self._watcher.part(what, self._number, (place + share) / of)
+    def _tick(self, what: str) -> Callable[[float], None]:
+        return lambda share: self._watcher.part(what, self._number, share)
 
 
 def _rarely_asked_for(playbooks: Playbooks) -> torch.Tensor:
@@ -359,10 +352,3 @@ def _rarely_asked_for(playbooks: Playbooks) -> torch.Tensor:
     count.index_add_(0, asked.column, used.to(count.dtype))
     repairs = (count > 0).sum(-1)
     return (repairs > 0) & (repairs <= FEW_REPAIRS)
-
-
-def worth(values: dict[str, float]) -> float:
-    """Return one number for what a policy does: hosts settled, less harm done, less calm hosts that were not left alone."""
-    calm = values["calm_hosts_touched"] + values["calm_hosts_called"]
-    costs = (values["harmful_per_host"], 0.0 if calm != calm else 0.5 * calm)  # noqa: PLR0124  NaN where no host was calm
-    return values["settled"] - sum(costs)

@@ -1,9 +1,9 @@
 """How far a training is, for whoever waits for it: a bar on a terminal, lines elsewhere. Pure; rich."""
 
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Protocol
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -11,21 +11,43 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 from ordertrainer.policy.imitate import PARTS, Bounds
 
 
+class Bounded(Protocol):
+    """What ends a training."""
+
+    @property
+    def iterations(self) -> int:
+        """Return how many there are at most."""
+        ...
+
+    @property
+    def minutes(self) -> float:
+        """Return how long it takes at most."""
+        ...
+
+
 class Screen:
     """Shows one bar, and a line for what is finished."""
 
-    def __init__(self, progress: Progress, task: TaskID) -> None:
-        """Show on a bar that runs to 1."""
-        self._progress, self._task = progress, task
-        self._bounds, self._began_s = Bounds(), time.monotonic()
+    def __init__(self, progress: Progress, task: TaskID, parts: Sequence[str], told: Callable[[dict[str, Any]], str]) -> None:
+        """Show on a bar that runs to 1.
 
-    def begin(self, bounds: Bounds, seconds: float) -> None:
+        Args:
+            progress: on the screen.
+            task: the bar.
+            parts: of an iteration, in order.
+            told: makes one line of how an iteration ended.
+        """
+        self._progress, self._task, self._parts, self._told = progress, task, parts, told
+        self._bounds: Bounded = Bounds()
+        self._began_s = time.monotonic()
+
+    def begin(self, bounds: Bounded, seconds: float) -> None:
         """Begin to count, what was done before an interruption included."""
         self._bounds, self._began_s = bounds, time.monotonic() - seconds
 
     def part(self, what: str, iteration: int, share: float) -> None:
         """Show which part of an iteration is being done; the bar follows whichever bound is nearer."""
-        by_count = (iteration + (PARTS.index(what) + share) / len(PARTS)) / self._bounds.iterations
+        by_count = (iteration + (self._parts.index(what) + share) / len(self._parts)) / self._bounds.iterations
         by_time = (time.monotonic() - self._began_s) / (60.0 * self._bounds.minutes)
         self._progress.update(self._task, completed=min(1.0, max(by_count, by_time)), what=f"iteration {iteration}, {what}")
 
@@ -35,7 +57,7 @@ class Screen:
 
     def line(self, said: dict[str, Any]) -> None:
         """Print how an iteration ended."""
-        self._progress.console.print(summary(said), highlight=False)
+        self._progress.console.print(self._told(said), highlight=False)
 
 
 def summary(said: dict[str, Any]) -> str:
@@ -48,8 +70,10 @@ def summary(said: dict[str, Any]) -> str:
 
 
 @contextmanager
-def screen(title: str, console: Console) -> Generator[Screen]:
-    """Show progress on standard error while something is done."""
+def screen(
+    title: str, console: Console, parts: Sequence[str] = PARTS, told: Callable[[dict[str, Any]], str] = summary
+) -> Generator[Screen]:
+    """Show progress on standard error while something is done; the last two arguments as of `Screen`."""
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -60,4 +84,4 @@ def screen(title: str, console: Console) -> Generator[Screen]:
         TextColumn("{task.fields[what]}"),
     )
     with Progress(*columns, console=console, transient=True) as progress:
-        yield Screen(progress, progress.add_task(title, total=1.0, what=""))
+        yield Screen(progress, progress.add_task(title, total=1.0, what=""), parts, told)

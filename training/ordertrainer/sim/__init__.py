@@ -16,7 +16,7 @@ A level is one setting of the simulator; hosts of one batch share nothing but th
 """
 
 from ordertrainer.sim.catalogue import Compiled, compile_catalogue, load_compiled
-from ordertrainer.sim.chaos import Shares, Uniform
+from ordertrainer.sim.chaos import Chaos, Shares, Uniform
 from ordertrainer.sim.layout import Layout
 from ordertrainer.sim.levels import Levels
 from ordertrainer.sim.outcome import Outcome
@@ -26,6 +26,7 @@ from ordertrainer.sim.state import State, begin
 from ordertrainer.sim.world import step
 
 __all__ = [
+    "Chaos",
     "Compiled",
     "Layout",
     "Levels",

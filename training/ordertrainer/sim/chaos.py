@@ -12,7 +12,7 @@ Shares are exact in expectation and pinned: however chaos evolves, base rates of
 """
 
 from dataclasses import dataclass, fields
-from typing import Final
+from typing import Final, Protocol
 
 import torch
 from torch import Tensor
@@ -79,8 +79,23 @@ KIND_NAMES: Final = tuple(f.name for f in fields(Shares) if f.name != "beside")
 _SINGLE, _PAIR, _BURIED, _TRIPLE = (KIND_NAMES.index(name) for name in ("single", "pair", "buried", "triple"))
 
 
+class Chaos(Protocol):
+    """What draws levels."""
+
+    def draw(self, count: int, generator: torch.Generator) -> Levels:
+        """Return so many levels; all randomness is the generator's."""
+        ...
+
+
 class Uniform:
-    """Draws levels."""
+    """Draws levels.
+
+    Attributes:
+        first: [kind of level, K+1] weights of the first fault, or of the decoy; all on "no fault" where there is none.
+        apart: [K+1, K+1] weights of what stands on another entity beside a first fault, by row.
+        buried: [K+1, K+1] weights of what lies hidden behind one.
+        decoys: [2, K+1] weights of what stands beside faults and is fine, in its first row.
+    """
 
     def __init__(
         self,
@@ -121,8 +136,8 @@ class Uniform:
             if getattr(self.shares, name) > 0.0 and not some.any():
                 raise ValueError(f"share of levels of the kind {name!r} is not 0, and no fault that is allowed makes one")
         quiet = torch.zeros_like(sick)
-        self._first = _weights(torch.stack([quiet, *(firsts[name] for name in KIND_NAMES[1:])]))
-        self._apart, self._buried, self._decoys = (_weights(_with_none(some)) for some in (apart, buried, decoys[None]))
+        self.first = _weights(torch.stack([quiet, *(firsts[name] for name in KIND_NAMES[1:])]))
+        self.apart, self.buried, self.decoys = (_weights(_with_none(some)) for some in (apart, buried, decoys[None]))
 
     def draw(self, count: int, generator: torch.Generator) -> Levels:
         """Draw levels.
@@ -135,7 +150,20 @@ class Uniform:
         kind = torch.multinomial(
             torch.tensor(self.shares.kinds, dtype=torch.float32, device=draw.device), count, replacement=True, generator=generator
         )
-        fault, behind = self._combine(kind, draw)
+        return self._dress(*self._combine(kind, draw), draw)
+
+    def dress(self, fault: Tensor, behind: Tensor, generator: torch.Generator) -> Levels:
+        """Draw everything else of hosts to which given faults happen.
+
+        Args:
+            fault: [N, L] int64 rows of the catalogue; of those that may be drawn, or nothing that is promised of draws holds.
+            behind: [N, L] bool, as of `Levels`.
+            generator: as of ``draw``.
+        """
+        return self._dress(fault, behind, _Draw(len(fault), generator, self.world.slot_kind.device))
+
+    def _dress(self, fault: Tensor, behind: Tensor, draw: "_Draw") -> Levels:
+        count, generator = draw.count, draw.generator
         slot = self._place(fault, behind, draw)
         onset_s, ends_s, intensity = self._when(fault, behind, draw)
         there, rests_on = self._host(fault, slot, draw)
@@ -161,12 +189,12 @@ class Uniform:
     def _combine(self, kind: Tensor, draw: "_Draw") -> tuple[Tensor, Tensor]:
         """Draw which faults: uniform over those allowed, the second uniform over what may stand beside or behind the first."""
         buries = (kind == _BURIED) | (kind == _TRIPLE)
-        first = draw.one_of(self._first[kind])
+        first = draw.one_of(self.first[kind])
         none = torch.full_like(first, self.world.no_fault)
-        second = torch.where((kind == _PAIR) | (kind == _TRIPLE), draw.one_of(self._apart[first]), none)
+        second = torch.where((kind == _PAIR) | (kind == _TRIPLE), draw.one_of(self.apart[first]), none)
         beside = (draw.between(0.0, 1.0) < self.shares.beside) & ((kind == _SINGLE) | (kind == _PAIR))
-        decoy = torch.where(beside, draw.one_of(self._decoys[torch.zeros_like(first)]), none)
-        third = torch.where(buries, draw.one_of(self._buried[first]), decoy)
+        decoy = torch.where(beside, draw.one_of(self.decoys[torch.zeros_like(first)]), none)
+        third = torch.where(buries, draw.one_of(self.buried[first]), decoy)
         behind = torch.stack((torch.zeros_like(buries), torch.zeros_like(buries), buries), -1)
         return torch.stack((first, second, third), -1), behind
 
@@ -251,17 +279,17 @@ class _Draw:
     def __init__(self, count: int, generator: torch.Generator, device: torch.device) -> None:
         self.count = count
         self.device = device
-        self._generator = generator
+        self.generator = generator
 
     def between(self, low: float, high: float) -> Tensor:
-        return low + (high - low) * torch.rand(self.count, generator=self._generator, device=self.device)
+        return low + (high - low) * torch.rand(self.count, generator=self.generator, device=self.device)
 
     def each(self, width: int) -> Tensor:
-        return torch.rand(self.count, width, generator=self._generator, device=self.device)
+        return torch.rand(self.count, width, generator=self.generator, device=self.device)
 
     def whole(self, below: int) -> Tensor:
-        return torch.randint(0, below, (self.count,), generator=self._generator, device=self.device)
+        return torch.randint(0, below, (self.count,), generator=self.generator, device=self.device)
 
     def one_of(self, weights: Tensor) -> Tensor:
         """Draw a row of the catalogue for each host, from [N, K+1] weights."""
-        return torch.multinomial(weights, 1, generator=self._generator)[:, 0]
+        return torch.multinomial(weights, 1, generator=self.generator)[:, 0]

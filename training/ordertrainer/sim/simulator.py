@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from ordertrainer.sim import candidates, signals, world
-from ordertrainer.sim.chaos import Uniform
+from ordertrainer.sim.chaos import Chaos, Uniform
 from ordertrainer.sim.levels import Levels
 from ordertrainer.sim.outcome import Outcome
 from ordertrainer.sim.signals import Observation
@@ -25,7 +25,7 @@ class Simulator:
     """Hosts that are all at some second of their episodes."""
 
     def __init__(
-        self, compiled: Compiled, *, hosts: int, seed: int, chaos: Uniform | None = None, device: torch.device | str = "cpu"
+        self, compiled: Compiled, *, hosts: int, seed: int, chaos: Chaos | None = None, device: torch.device | str = "cpu"
     ) -> None:
         """Begin an episode on every host.
 
