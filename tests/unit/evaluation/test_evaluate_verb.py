@@ -172,6 +172,13 @@ def test_an_arm_without_its_drills_is_refused(asked):
     assert "--arm-drills" in errors
 
 
+def test_surprise_without_a_series_is_refused(asked):
+    """There would be nothing to be surprised at."""
+    status, _, errors = asked("--pretrained", "best.pt")
+    assert status == 2
+    assert "name some with --external" in errors
+
+
 def test_nothing_asked_for_is_a_table_that_says_what_it_lacks(asked):
     """Without data in out/data nothing is measured."""
     status, said, _ = asked()

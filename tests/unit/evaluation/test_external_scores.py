@@ -5,13 +5,17 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from sklearn.model_selection import KFold
 
 from ordertrainer.evaluation.external.blocks import BLOCKS, divide, events
 from ordertrainer.evaluation.external.peers import CLASSIFIERS, crossed, persistence
 from ordertrainer.evaluation.external.scores import by_chance, score, thresholds
 from ordertrainer.evaluation.external.series import Series
+from ordertrainer.evaluation.external.surprise import codes, surprise
 from ordertrainer.evaluation.ranking import Ranking
+from ordertrainer.nets.next_sample import NextNet
+from ordertrainer.nets.order import Shape
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -206,3 +210,25 @@ def test_a_series_without_anything_wrong_has_no_areas(plain):
     assert math.isnan(found["auc"].value)
     assert found["labels"]["any"]["events"] == 0
     assert found["false_alarms"]["per_hour"].value > 0
+
+
+def test_surprise_is_where_a_channel_does_what_it_never_did():
+    """Untrained weights know that what stood still goes on standing still: a jump costs bits, a border of runs none."""
+    values = np.full((300, 2), 5.0)
+    values[200:, 1] = 9.0
+    values[:, 0] += np.arange(300) % 2
+    series = made(values, np.arange(300) >= 200, offsets=[0, 100, 300])
+    torch.manual_seed(0)
+    said = surprise(series, NextNet(Shape(width=16, hidden=16, layers=1, heads=2)).eval())
+    assert said[[0, 100]].tolist() == [0.0, 0.0]
+    assert said.argmax() == 200
+
+
+def test_codes_are_shares_as_they_are_and_ranges_else():
+    """A share of a half is the middle, whatever the series reaches; what is missing stays so, a constant is no error."""
+    values = np.array([[0.2, 10.0, 7.0, np.nan], [0.5, 20.0, 7.0, np.nan], [np.nan, 15.0, 7.0, np.nan]], np.float32)
+    found = codes(values)
+    np.testing.assert_array_equal(found[:, 0], [51.0, 128.0, np.nan])
+    np.testing.assert_array_equal(found[:, 1], [0.0, 255.0, 128.0])
+    assert np.isfinite(found[:, 2]).all()
+    assert np.isnan(found[:, 3]).all()

@@ -78,7 +78,7 @@ def test_rows_find_their_figures():
     headline = {"runs": 30, "macro_f1": 0.98, "macro_f1_95": [0.975, 0.99], "right_entity": 0.9, "right_entity_95": [0.8, 0.95]}
     exam = {"value": 0.75, "low": 0.71, "high": 0.8, "hosts": 256}
     found = {
-        "test": {"parts": {TRAINED: {"order model": headline, "rules": headline}}, "latency_ms": {"p99": 0.5}},
+        "test": {"parts": {TRAINED: {"order model": headline, "rules": headline}}, "latency_ms": {"cpu_p99": 0.5}},
         "exam": {
             "suites": {"triples": {"scores": {"network": {"repaired": exam}, "rules": {"repaired": {**exam, "value": None}}}}}
         },
@@ -92,7 +92,7 @@ def test_rows_find_their_figures():
     assert verdicts["simulated: triples never trained"] == "holds"
     assert verdicts["conformal coverage at .90, own workload"] == "holds"
     assert verdicts["conformal coverage at .90, new workload"] == "does not hold"
-    assert verdicts["16 entities on one thread, p99, ms"] == "holds"
+    assert verdicts["16 entities on one thread, p99 of processor time, ms"] == "holds"
     assert verdicts["bits per value (8 bit), a, zero-shot"] == "holds"
     assert "xz of deltas 2.50 here" in goals_table(rows(found))
     regret = next(row for row in rows(found) if row.name.startswith("regret")).scores["order model"]

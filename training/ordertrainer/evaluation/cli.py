@@ -37,6 +37,7 @@ def evaluate(  # noqa: PLR0917  typer makes an option of each
     data: Annotated[Path | None, typer.Option(help=f"Data directory of `collect`; {DATA} where it is there.")] = None,
     real: Annotated[bool, typer.Option("--real", help="Score real drills: those named, or the newest of out/drill.")] = False,
     external: Annotated[list[Path] | None, typer.Option(help="Foreign telemetry, FILE.npz; may be given again.")] = None,
+    pretrained: Annotated[Path | None, typer.Option(help="With --external: weights of `pretrain`, to score surprise.")] = None,
     allow_missing: Annotated[bool, typer.Option("--allow-missing", help="Take NaN in foreign values for not measured.")] = False,
     far: Annotated[float, typer.Option(min=1e-6, max=0.5, help="Share of quiet foreign samples that may be called wrong.")] = FAR,
     report: Annotated[
@@ -61,6 +62,7 @@ def evaluate(  # noqa: PLR0917  typer makes an option of each
         drills=drills or [],
         real=real,
         external=external or [],
+        pretrained=pretrained,
         allow_missing=allow_missing,
         far=far,
         reports=report or [],
@@ -86,6 +88,8 @@ def _check(wanted: Wanted) -> None:
     """Refuse what contradicts itself before anything is computed."""
     if wanted.drills and not wanted.real:
         raise ValueError(f"{wanted.drills[0]}: results of drills are scored with --real; foreign telemetry with --external")
+    if wanted.pretrained is not None and not wanted.external:
+        raise ValueError(f"{wanted.pretrained}: surprise is scored on foreign telemetry; name some with --external")
     if wanted.arm and (wanted.checkpoint is None or not wanted.arm_drills):
         raise ValueError(f"--arm {wanted.arm!r} needs --checkpoint, whose seed it is noted with, and --arm-drills")
     for path in (wanted.json_file, wanted.plots):

@@ -147,19 +147,23 @@ def loaded(data: Path, split: str) -> Examples:
 
 
 def latency_ms(model: Model, seed: int) -> dict[str, float]:
-    """Return median and 99th percentile of one classification of 16 entities on one thread, in milliseconds."""
+    """Return median and 99th percentile of one classification of 16 entities on one thread, in milliseconds.
+
+    ``cpu_p99`` is of the thread's own processor time: on a busy machine the clock on the wall measures the others.
+    """
     rng = np.random.default_rng(seed)
     kinds = array("q", rng.integers(0, len(KINDS), _LATENCY_ENTITIES).tolist()).tobytes()
     # Of today's signals: a model of an older schema takes its own out of them, as it does on a host.
     host = rng.random((len(SLOT_AGES_S), len(HOST_SIGNALS)), dtype=np.float32)
     rows = rng.random((_LATENCY_ENTITIES, len(SLOT_AGES_S), len(ENTITY_SIGNALS)), dtype=np.float32)
-    taken: list[float] = []
+    taken: list[tuple[float, float]] = []
     for _ in range(_LATENCY_RUNS):
-        began = time.perf_counter()
+        began, cpu = time.perf_counter(), time.thread_time()
         model.classify(kinds, host.tobytes(), rows.tobytes())
-        taken.append((time.perf_counter() - began) * 1e3)
-    p50, p99 = np.percentile(taken, (50, 99))
-    return {"entities": _LATENCY_ENTITIES, "p50": round(float(p50), 3), "p99": round(float(p99), 3)}
+        taken.append(((time.perf_counter() - began) * 1e3, (time.thread_time() - cpu) * 1e3))
+    wall, cpu_p99 = np.array(taken)[:, 0], float(np.percentile(np.array(taken)[:, 1], 99))
+    p50, p99 = np.percentile(wall, (50, 99))
+    return {"entities": _LATENCY_ENTITIES, "p50": round(float(p50), 3), "p99": round(float(p99), 3), "cpu_p99": round(cpu_p99, 3)}
 
 
 def summary_table(report: Report) -> str:

@@ -236,10 +236,16 @@ def _exact(value: float) -> Score:
 
 
 def _speed(test: Report | None) -> list[Row]:
-    p99 = (test or {}).get("latency_ms", {}).get("p99")
-    scores = {} if p99 is None else {_MODEL: _exact(p99)}
-    goal = Goal(words="2 ms", at_most=2.0)
-    return [Row(name="16 entities on one thread, p99, ms", reference="2.8 ms CPU", goal=goal, scores=scores, lacks="--data")]
+    p99 = (test or {}).get("latency_ms", {}).get("cpu_p99")
+    return [
+        Row(
+            name="16 entities on one thread, p99 of processor time, ms",
+            reference="2.8 ms CPU",
+            goal=Goal(words="2 ms", at_most=2.0),
+            scores={} if p99 is None else {_MODEL: _exact(p99)},
+            lacks="--data, and a model that was exported",
+        )
+    ]
 
 
 def _simulated(exam: Report | None) -> list[Row]:

@@ -20,6 +20,7 @@ class Wanted:
         drills: results of real drills; empty: the newest.
         real: score real drills.
         external: foreign series.
+        pretrained: weights whose surprise is scored on foreign series; None: none are.
         allow_missing: take NaN in them for not measured.
         far: share of their quiet samples that may be called wrong.
         reports: of other verbs, files or folders.
@@ -38,6 +39,7 @@ class Wanted:
     drills: Sequence[Path]
     real: bool
     external: Sequence[Path]
+    pretrained: Path | None
     allow_missing: bool
     far: float
     reports: Sequence[Path]

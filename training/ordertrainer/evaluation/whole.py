@@ -37,6 +37,8 @@ from ordertrainer.evaluation.reports import read_reports
 from ordertrainer.evaluation.scoretable import rows
 from ordertrainer.evaluation.wanted import DATA, Wanted
 from ordertrainer.imitation.checkpoint import commit, net_of, read
+from ordertrainer.pretrain.checkpoint import net_of as next_net_of
+from ordertrainer.pretrain.checkpoint import read_pretrained
 
 VERSION: Final = 1
 """Of the shape of evaluation.json."""
@@ -61,6 +63,7 @@ def carry_out(wanted: Wanted, begin: Callable[[str], Tick]) -> Found:
     """
     data = wanted.data or (DATA if DATA.is_dir() and not (wanted.real or wanted.external) else None)
     series = [read_series(path, allow_missing=wanted.allow_missing) for path in wanted.external]
+    surprised = None if wanted.pretrained is None else next_net_of(read_pretrained(wanted.pretrained))
     found: Found = read_reports(wanted.reports)
     if wanted.real:
         held = heldout.load()
@@ -70,7 +73,8 @@ def carry_out(wanted: Wanted, begin: Callable[[str], Tick]) -> Found:
         model = _model(wanted)
         if data is not None:
             found["test"] = measure(model, data, wanted.seed, baselines=wanted.baselines, tick=begin(f"test split of {data}"))
-        found["external"] = [examine(each, model.ask, far=wanted.far, seed=wanted.seed, tick=begin(each.name)) for each in series]
+        how: dict[str, Any] = {"surprised": surprised, "far": wanted.far, "seed": wanted.seed}
+        found["external"] = [examine(each, model.ask, **how, tick=begin(each.name)) for each in series]
     if wanted.arm:
         found["ablations"] = _noted(wanted, found)
     return {"version": VERSION, "commit": commit(), "seed": wanted.seed, **found, "table": rows(found)}

@@ -4,6 +4,7 @@
     windows   a series -> windows as orderd cuts them
     blocks    parts that are judged, and drawn again, as wholes
     peers     what it is measured against: classifiers fitted on the series itself, and the surprise of persistence
+    surprise  what each next sample costs under pretrained weights, names or not
     scores    areas, events found at a rate of false alarms, delays; with intervals
     report    all of it, as plain values
     tables    and for people

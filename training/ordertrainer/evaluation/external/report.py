@@ -15,8 +15,10 @@ from ordertrainer.evaluation.external.blocks import divide, events
 from ordertrainer.evaluation.external.peers import CLASSIFIERS, PERSISTENCE, crossed, persistence
 from ordertrainer.evaluation.external.scores import score
 from ordertrainer.evaluation.external.series import Series
+from ordertrainer.evaluation.external.surprise import SURPRISE, surprise
 from ordertrainer.evaluation.external.windows import mapping_of, windows
 from ordertrainer.evaluation.predictions import Predictions, by_rule_diagnoser
+from ordertrainer.nets.next_sample import NextNet
 
 MODEL: Final = "order model"
 RULES: Final = "rules"
@@ -27,19 +29,30 @@ Tick = Callable[[str, float], None]
 
 
 def examine(
-    series: Series, ask: Ask, *, far: float = FAR, seed: int = 0, tick: Tick = lambda _what, _share: None
+    series: Series,
+    ask: Ask,
+    *,
+    surprised: NextNet | None = None,
+    far: float = FAR,
+    seed: int = 0,
+    tick: Tick = lambda _what, _share: None,
 ) -> dict[str, Any]:
     """Return every figure of one series, as plain values and scores.
 
     Args:
         series: checked.
         ask: the order model.
+        surprised: pretrained weights, whose surprise is scored too; None: none are.
         far: share of quiet samples that may be called wrong.
         seed: of what is fitted.
         tick: told what is being done, and the share of the series that is done.
     """
     blocks = divide(series)
     found, why_not = _scorers(series, ask, seed, tick)
+    if surprised is None:
+        why_not[SURPRISE] = "it needs pretrained weights, --pretrained"
+    else:
+        found[SURPRISE] = surprise(series, surprised, lambda share: tick(SURPRISE, share))
     happened = events(series, blocks)
     tick("scores", 0.0)
     return {
