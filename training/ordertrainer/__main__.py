@@ -34,6 +34,7 @@ VERBS: Final = {
     "token": Verb(module="serve.cli", attribute="token", summary="Let a host or a person join the fleet, once."),
     "collect": Verb(module="collect.cli", attribute="collect", summary="Record labelled drills on disposable hosts."),
     "dataset": Verb(module="dataset.cli", attribute="dataset", summary="Summarise recorded drills."),
+    "pretrain": Verb(module="pretrain.cli", attribute="pretrain", summary="Learn without labels what hosts show next."),
     "train": Verb(module="imitation.cli", attribute="train", summary="Train the order model on recorded drills."),
     "export": Verb(module="export.cli", attribute="export", summary="Export a trained model as ONNX with manifest and card."),
     "keygen": Verb(module="signing.cli", attribute="keygen", summary="Make the keys that sign models and playbooks."),
@@ -45,6 +46,7 @@ VERBS: Final = {
     "compare": Verb(module="prefer.cli", attribute="compare", summary="Ask a person which of two plans is better."),
     "prefer": Verb(module="prefer.cli", attribute="prefer", summary="Learn the weights of costs from what people preferred."),
     "evolve": Verb(module="evolve.cli", attribute="evolve", summary="Train a policy further, against chaos that evolves."),
+    "rules": Verb(module="rules.cli", attribute="rules", summary="What a model learned, as a list of rules to review."),
     "evaluate": Verb(module="evaluation.cli", attribute="evaluate", summary="Score a model, beside rules and fitted baselines."),
     "calibrate-confidence": Verb(
         module="confidence.cli", attribute="calibrate_confidence_verb", summary="Make a model's confidence worth believing."

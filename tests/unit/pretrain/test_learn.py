@@ -6,7 +6,10 @@ from dataclasses import replace
 import pytest
 import torch
 
-from ordertrainer.imitation.checkpoint import CheckpointError
+from ordertrainer.imitation.checkpoint import CheckpointError, read
+from ordertrainer.imitation.toy import toy_examples
+from ordertrainer.imitation.train import Data, train
+from ordertrainer.imitation.train import Settings as Labelled
 from ordertrainer.nets.order import OrderNet, Shape
 from ordertrainer.nets.policy import PolicyNet, PolicyShape
 from ordertrainer.policy.imitate import Bounds
@@ -97,3 +100,15 @@ def test_other_sizes_and_other_checkpoints_are_refused(untrained, tmp_path):
         begin_with(OrderNet(), tmp_path / "best.pt")
     with pytest.raises(CheckpointError, match="ordertrainer"):
         begin_with(OrderNet(), tmp_path / "none.pt")
+
+
+def test_a_training_with_labels_begins_with_pretrained_weights(untrained, tmp_path):
+    """Nothing learned, the order model's trunk is the pretrained one; the folder belongs to these weights."""
+    save_pretrained(tmp_path / "best.pt", untrained)
+    data = Data(train=toy_examples(seed=1, runs=10, name="a"), tune=toy_examples(seed=2, runs=10, name="b"), digest="")
+    still = Labelled(epochs=1, steps=1, batch=8, learning_rate=0.0, shape=SMALL)
+    train(data, tmp_path / "order", still, lambda _line: None, pretrained=tmp_path / "best.pt")
+    weights = read(tmp_path / "order" / "last.pt")["weights"]
+    assert all(torch.equal(weights[n], v) for n, v in untrained.state_dict().items() if n.startswith(TRUNK))
+    with pytest.raises(CheckpointError, match="other pretrained"):
+        train(data, tmp_path / "order", still, lambda _line: None)

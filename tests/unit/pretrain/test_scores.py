@@ -11,7 +11,7 @@ from ordertrainer.nets.mixture import bits
 from ordertrainer.nets.order import Shape
 from ordertrainer.policy.levels import Trained
 from ordertrainer.pretrain import hosts, peers
-from ordertrainer.pretrain.alphabet import Alphabet
+from ordertrainer.pretrain.alphabet import Alphabet, Ranks
 from ordertrainer.pretrain.cost import Table, charges, mean_bits, table
 from ordertrainer.pretrain.fitted import Fit, fit, windows, zero_shot
 from ordertrainer.pretrain.foreign import ForeignError, read_foreign
@@ -47,10 +47,11 @@ def test_persistence_is_sure_of_what_stands_still_and_not_of_what_moves():
     assert math.log2(5) - 0.1 < float(cost[100:].mean()) < math.log2(5) + 0.6
 
 
-@pytest.mark.parametrize(
-    "forecast",
-    [peers.persistence, lambda codes: peers.Autoregression(weights=torch.ones(1, 9) / 9).forecast(codes, torch.zeros(3, dtype=torch.int64))],
-)
+def _regressed(codes):
+    return peers.Autoregression(weights=torch.ones(1, 9) / 9).forecast(codes, torch.zeros(3, dtype=torch.int64))
+
+
+@pytest.mark.parametrize("forecast", [peers.persistence, _regressed])
 def test_no_peer_knows_the_future(forecast):
     """What comes later changes nothing that was forecast before."""
     codes = torch.from_numpy(_walk(60)).float()
@@ -102,12 +103,15 @@ def test_an_alphabet_saves_what_a_coarse_channel_wastes():
     assert float(paid[:1].mean()) == pytest.approx(8.0, abs=0.1)
 
 
-def test_an_alphabet_may_have_been_shown_before():
-    """Codes of the part to fit to are known from the beginning."""
-    before, codes = torch.tensor([[1], [2]] * 50), torch.tensor([[1], [2], [1]])
-    flat = torch.full((3, 1, 256), 1.0 / 256)
-    assert float(Alphabet(codes, before).bits(flat, codes, 0).sum()) < 3.1
-    assert float(Alphabet(codes).bits(flat, codes, 0).sum()) > 8.0
+def test_ranks_are_a_code():
+    """Known codes share what is left after the rare unknown one, whose price all other codes have: the whole adds up to 1."""
+    shown = torch.tensor([[10, 3], [20, 3], [250, 4]])
+    ranks = Ranks(shown)
+    assert ranks.of(torch.tensor([[20, 4], [249, 200], [0, 0]])).tolist() == [[1, 1], [1, 1], [0, 0]]
+    even = torch.tensor([[3.0, 2.0]]).log2()
+    total = sum(torch.exp2(-ranks.bits(even, torch.full((1, 2), code))[0]) for code in range(256))
+    torch.testing.assert_close(total, torch.ones(2))
+    assert float(ranks.bits(even, torch.tensor([[20, 3]]))[0, 1]) == pytest.approx(1.0, abs=1e-3)
 
 
 def test_a_table_shows_what_the_network_was_charged_for(untrained, world, held):
@@ -182,8 +186,7 @@ def test_a_fitted_network_tells_channels_from_those_before_them():
     net = fit([both], Fit(steps=150, batch=32, shape=SMALL), lambda _share: None)
     with torch.inference_mode():
         at = torch.arange(100, 600)
-        told = net.forecast(windows(both, at), both[at])
-        paid = -told.gather(-1, both[at].long().unsqueeze(-1)).log2().mean(0)[:, 0]
+        paid = net.cost(windows(both, at), both[at]).mean(0)
     assert float(paid[1]) < float(paid[0]) - 0.5
 
 

@@ -34,6 +34,7 @@ def train(
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     simulated: Annotated[float, typer.Option(min=0.0, max=1.0, help="Share of simulated windows in what is shown.")] = 0.5,
     windows: Annotated[int, typer.Option(min=1, help="How many windows are simulated.")] = 12_000,
+    pretrained: Annotated[Path | None, typer.Option("--from", help="Begin with weights of `ordertrainer pretrain`.")] = None,
 ) -> None:
     """Train until the tune loss stops falling; prints the checkpoint to export."""
     torch.set_num_threads(threads)
@@ -41,7 +42,7 @@ def train(
     try:
         splits = _splits(data, windows if simulated else 0, simulated, seed)
         say(f"{len(splits.train)} windows to train on, {len(splits.tune)} to tune on, {chosen}")
-        path = run_training(splits, out, Settings(seed=seed, epochs=epochs, steps=steps), say, chosen)
+        path = run_training(splits, out, Settings(seed=seed, epochs=epochs, steps=steps), say, chosen, pretrained=pretrained)
     except (CatalogueError, DatasetError, CheckpointError, HeldOutError, ValueError) as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(2) from error

@@ -31,6 +31,7 @@ from ordertrainer.imitation.checkpoint import CheckpointError, commit, net_of, r
 from ordertrainer.imitation.objective import class_weights, draw_weights, loss
 from ordertrainer.imitation.views import check_separate
 from ordertrainer.nets.order import OrderNet, Shape
+from ordertrainer.pretrain.checkpoint import begin_with, sha256_of
 
 LAST: Final = "last.pt"
 BEST: Final = "best.pt"
@@ -108,7 +109,9 @@ class _State:
     best_epoch: int = 0
 
 
-def train(data: Data, out: Path, settings: Settings, say: Progress, device: str = "cpu") -> Path:
+def train(
+    data: Data, out: Path, settings: Settings, say: Progress, device: str = "cpu", *, pretrained: Path | None = None
+) -> Path:
     """Train until the tune loss stops falling, and return the calibrated best checkpoint.
 
     Args:
@@ -117,23 +120,25 @@ def train(data: Data, out: Path, settings: Settings, say: Progress, device: str 
         settings: how to train.
         say: called with one line an epoch.
         device: torch device.
+        pretrained: checkpoint of `ordertrainer pretrain` to begin with: encoders, blocks and scales.
 
     Returns:
         Path of ``best.pt``.
 
     Raises:
         ValueError: the splits share a run.
-        CheckpointError: ``out`` holds a training with other settings or data.
+        CheckpointError: ``out`` holds a training with other settings or data, or ``pretrained`` cannot be used.
     """
     check_separate(train=data.train, tune=data.tune)
     out.mkdir(parents=True, exist_ok=True)
     about: dict[str, Any] = {"seed": settings.seed, "settings": _plain(settings), "data_digest": data.digest, "commit": commit()}
     about["simulated"] = {"windows": 0 if data.simulated is None else len(data.simulated), "share": data.simulated_share}
+    about["pretrained"] = "" if pretrained is None else sha256_of(pretrained)
     examples, drawn = data.every()
     about["never_trained"] = never_trained(examples)
     if about["never_trained"]:
         say(f"no training example of: {', '.join(about['never_trained'])}; the rules alone will name these")
-    state = _start_or_resume(examples, out, settings, about, device)
+    state = _start_or_resume(examples, out, settings, about, device, pretrained=pretrained)
     weights = class_weights(examples).to(device)
     draws = torch.from_numpy(drawn)
     while state.epoch < settings.epochs and state.epoch - state.best_epoch < settings.patience:
@@ -168,10 +173,14 @@ def _plain(settings: Settings) -> dict[str, Any]:
     return {**asdict(settings), "shape": dict(settings.shape._asdict())}
 
 
-def _start_or_resume(examples: Examples, out: Path, settings: Settings, about: dict[str, Any], device: str) -> _State:
+def _start_or_resume(
+    examples: Examples, out: Path, settings: Settings, about: dict[str, Any], device: str, *, pretrained: Path | None
+) -> _State:
     torch.manual_seed(settings.seed)
     net = OrderNet(settings.shape)
     _fit_normalisers(net, examples, settings.seed)
+    if pretrained is not None:
+        begin_with(net, pretrained)
     # What is never shown gets no probability at all: that is how orderd knows that the rules alone can name it.
     net.possible[:, [FAILURES.index(Failure(name)) for name in about["never_trained"]]] = 0.0
     net.to(device)
@@ -199,8 +208,8 @@ def _save_last(path: Path, state: _State, about: dict[str, Any]) -> None:
 
 def _resume(state: _State, path: Path, about: dict[str, Any]) -> None:
     content = read(path)
-    for key in ("settings", "data_digest", "simulated"):
-        if content[key] != about[key]:
+    for key in ("settings", "data_digest", "simulated", "pretrained"):
+        if content.get(key, "") != about[key]:
             msg = f"{path}: belongs to a training with other {key}; choose another --out or remove it"
             raise CheckpointError(msg)
     state.net.load_state_dict(content["weights"])

@@ -21,26 +21,19 @@ from ordertrainer.nets.codes import CODES
 _KEPT = 0.98
 """Of what is known about how often a code is new."""
 _PRIOR = 0.02
+_LONG = 1.0 / (1.0 - _KEPT)
+"""What all samples of a long past weigh together."""
 
 
 class Alphabet:
     """The codes of some channels, told in the order in which they were shown."""
 
-    def __init__(self, codes: Tensor, before: Tensor | None = None) -> None:
-        """Look at everything once, to know of each moment what had been shown until then.
-
-        Args:
-            codes: [T, X] int64.
-            before: [T', X] int64, shown earlier.
-        """
-        shown = codes if before is None else torch.cat((before, codes))
-        skipped = len(shown) - len(codes)
-        rows = torch.arange(len(shown))[:, None].expand(shown.shape)
-        never = torch.full((shown.shape[1], CODES), len(shown))
-        first = never.scatter_reduce(1, shown.T, rows.T, "amin")
-        new = rows == first.gather(1, shown.T).T
-        self._first = first - skipped
-        self._escape = _escapes(new)[skipped:]
+    def __init__(self, codes: Tensor) -> None:
+        """Look at [T, X] int64 codes once, to know of each moment what had been shown until then."""
+        rows = torch.arange(len(codes))[:, None].expand(codes.shape)
+        never = torch.full((codes.shape[1], CODES), len(codes))
+        self._first = never.scatter_reduce(1, codes.T, rows.T, "amin")
+        self._escape = _escapes(rows == self._first.gather(1, codes.T).T)
 
     def bits(self, probabilities: Tensor, codes: Tensor, start: int) -> Tensor:
         """Return [n, X]: what codes cost if a forecast is spread over what had been shown.
@@ -60,10 +53,38 @@ class Alphabet:
         return (own * share).log() / -math.log(2.0)
 
 
-def _escapes(new: Tensor) -> Tensor:
-    """Return [T, X]: how likely a new code was, by how often there lately was one: [T, X] bool."""
-    count = torch.zeros(new.shape[1])
-    total, told = 0.0, list[Tensor]()
+class Ranks:
+    """The codes that channels showed in a part that may be fitted to, numbered from the least.
+
+    What is fitted tells ranks, so that it spends nothing on codes that a channel does not use. A code that the part did not show
+    is said to be one, as rarely as that happens, and then costs as much as any other of them.
+    """
+
+    def __init__(self, shown: Tensor) -> None:
+        """Number the codes of [T, X] int64."""
+        self._known = torch.zeros(shown.shape[1], CODES, dtype=torch.bool).scatter(1, shown.T, value=True)
+        self._rank = (self._known.cumsum(1) - 1).clamp(min=0)
+
+    def of(self, codes: Tensor) -> Tensor:
+        """Return [T, X] ranks of codes; of one that is not known, that of the next one below it."""
+        return self._rank.gather(1, codes.T).T
+
+    def bits(self, cost: Tensor, codes: Tensor) -> Tensor:
+        """Return [T, X]: what codes cost, in order of time, if their ranks cost this much: [T, X]."""
+        new = ~self._known.gather(1, codes.T).T
+        escape = _escapes(new, _LONG)
+        unknown = (CODES - self._known.sum(1)).clamp(min=1).log2()
+        return torch.where(new, unknown - escape.log2(), cost - torch.log2(1.0 - escape))
+
+
+def _escapes(new: Tensor, total: float = 0.0) -> Tensor:
+    """Return [T, X]: how likely a new code was, by how often there lately was one: [T, X] bool.
+
+    Args:
+        new: in order of time.
+        total: weight of samples before, of which none was new.
+    """
+    count, told = torch.zeros(new.shape[1]), list[Tensor]()
     for row in new:
         told.append((count + _PRIOR) / (total + 2.0 * _PRIOR))
         count, total = _KEPT * count + row, _KEPT * total + 1.0

@@ -67,13 +67,9 @@ class ForeignNet(NextNet):
         return Things(slots=slots, nexts=nexts, context=torch.cat((whole, token), dim=-1), named=named, first=0)
 
     def cost(self, slots: Tensor, nexts: Tensor) -> Tensor:
-        """Return the bits a value of next samples."""
+        """Return [B, C] bits of the next sample, each channel told from those before it."""
         things = self.things(slots, nexts)
-        return bits(self.head.of(things, ~torch.isnan(nexts)), nexts.flatten()).mean()
-
-    def forecast(self, slots: Tensor, nexts: Tensor) -> Tensor:
-        """Return [B, C, 256] probabilities, each channel's from those before it."""
-        return _probabilities(self, self.things(slots, nexts))
+        return bits(self.head.of(things, torch.ones_like(nexts, dtype=torch.bool)), nexts.flatten()).view(nexts.shape)
 
 
 def zero_shot(net: NextNet) -> Forecast:
@@ -120,8 +116,7 @@ def fit(streams: list[Tensor], settings: Fit, tick: Callable[[float], None]) -> 
     for step in range(settings.steps):
         slots, nexts = _draw(streams, settings.batch, draws)
         optimiser.zero_grad()
-        cost = net.cost(slots, nexts)
-        cost.backward()
+        net.cost(slots, nexts).mean().backward()
         torch.nn.utils.clip_grad_norm_(net.parameters(), _GRADIENT_NORM_MAX)
         optimiser.step()
         schedule.step()

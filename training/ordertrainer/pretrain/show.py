@@ -35,10 +35,10 @@ def host_table(title: str, rows: Mapping[str, Mapping[str, float]]) -> Table:
 def foreign_table(told: Mapping[str, Any]) -> Table:
     """Return bits a value on foreign telemetry, everybody in a row."""
     title = f"{told['name']} ({told['streams']} streams, {told['values']} values)"
-    table = _table(title, "who tells", "fitted to", "bits a value", "knowing shown codes")
+    table = _table(title, "who tells", "fitted to", "bits a value", "if all 256 codes were in use")
     for name, row in told["rows"].items():
-        known = f"{row['bits_with_alphabet']:.3f}" if "bits_with_alphabet" in row else "-"
-        table.add_row(name, row["fitted_to"], f"{row['bits']:.3f}", known)
+        every = f"{row['bits_of_256']:.3f}" if "bits_of_256" in row else "-"
+        table.add_row(name, row["fitted_to"], f"{row['bits']:.3f}", every)
     return table
 
 
