@@ -31,7 +31,7 @@ from orderd.domain.values import (
 settings.register_profile("ours", deadline=None, derandomize=bool(os.environ.get("CI")))
 settings.load_profile("ours")
 
-_NEED_TORCH = {"confidence", "nets", "imitation", "evaluation", "export", "inference", "policy", "prefer", "sim"}
+_NEED_TORCH = {"confidence", "nets", "imitation", "evaluation", "export", "inference", "policy", "prefer", "rules", "sim"}
 
 
 @dataclass
