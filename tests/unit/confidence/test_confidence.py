@@ -95,7 +95,7 @@ def test_a_model_that_always_says_ok_keeps_no_promise_by_the_healthy_majority():
 def test_a_level_follows_a_host_that_drifts():
     """A host of which the model knows half as much: fixed sets break their promise, moved ones come back to it."""
     scales, host = calibrated(drawn(5, 80, classes=(1, 2)), ALPHA), drawn(6, 300, drift=1.2, classes=(1, 2))
-    told = followed(host, scales, ALPHA)
+    told = followed(host, follow(host, scales, ALPHA))
     assert told["fixed"]["failing"].value < 0.75
     assert told["adaptive_later_half"]["failing"].value == pytest.approx(0.9, abs=0.05)
 

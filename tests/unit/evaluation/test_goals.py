@@ -82,7 +82,9 @@ def test_rows_find_their_figures():
         "exam": {
             "suites": {"triples": {"scores": {"network": {"repaired": exam}, "rules": {"repaired": {**exam, "value": None}}}}}
         },
-        "confidence": {"coverage": {"own": {"value": 0.9, "low": 0.885, "high": 0.91, "of": 40}, "other": share(80, 100)}},
+        "confidence": {
+            "coverage": {"own": {"value": 0.9, "low": 0.885, "high": 0.91, "of": 40}, "other_adapted": share(80, 100)}
+        },
         "pretrain": {"foreign": [{"name": "a", "rows": {"network, zero-shot": {"bits": 2.0}, "xz of deltas": {"bits": 2.5}}}]},
         "evolve": [fresh("population", 10.0), fresh("uniform", 20.0), fresh("population", 12.0)],
     }
@@ -91,7 +93,7 @@ def test_rows_find_their_figures():
     assert verdicts["trained families, unseen host and intensity: right entity"] == "does not hold"
     assert verdicts["simulated: triples never trained"] == "holds"
     assert verdicts["conformal coverage at .90, own workload"] == "holds"
-    assert verdicts["conformal coverage at .90, new workload"] == "does not hold"
+    assert verdicts["conformal coverage at .90, new hosts, the later half of their runs"] == "does not hold"
     assert verdicts["16 entities on one thread, p99 of processor time, ms"] == "holds"
     assert verdicts["bits per value (8 bit), a, zero-shot"] == "holds"
     assert "xz of deltas 2.50 here" in goals_table(rows(found))

@@ -60,20 +60,22 @@ def follow(verdicts: Verdicts, scales: Scales, alpha: float, gamma: float = GAMM
     return Followed(fixed=sets(verdicts, scales, alpha), moved=moved, levels=np.array(levels).reshape(-1, 2))
 
 
-def followed(verdicts: Verdicts, scales: Scales, alpha: float, gamma: float = GAMMA) -> dict[str, Any]:
+def later_half(verdicts: Verdicts) -> NDArray[np.bool_]:
+    """Return [V]: those of the later half of a host's runs."""
+    runs = list(dict.fromkeys(verdicts.run.tolist()))
+    return np.isin(verdicts.run, runs[len(runs) // 2 :])
+
+
+def followed(verdicts: Verdicts, told: Followed) -> dict[str, Any]:
     """Return what fixed and moved sets cover of one host, over all of its stream and over the later half of its runs.
 
     Args:
         verdicts: of one host, oldest run first.
-        scales: calibrated on other hosts.
-        alpha: share that may be missed.
-        gamma: how far a level moves a run.
+        told: its stream.
     """
-    told = follow(verdicts, scales, alpha, gamma)
-    runs = list(dict.fromkeys(verdicts.run.tolist()))
-    later = np.isin(verdicts.run, runs[len(runs) // 2 :])
+    later = later_half(verdicts)
     return {
-        "runs": len(runs),
+        "runs": len(told.levels),
         "fixed": coverage(told.fixed, verdicts),
         "adaptive": coverage(told.moved, verdicts),
         "adaptive_later_half": coverage(told.moved[later], verdicts.where(later)),

@@ -8,7 +8,7 @@ import numpy as np
 
 from orderd.domain.faults import FAILURES
 from orderd.domain.schema import schema_digest
-from ordertrainer.confidence.adaptive import GAMMA, followed
+from ordertrainer.confidence.adaptive import GAMMA, follow, followed, later_half
 from ordertrainer.confidence.conformal import Scales, calibrated, coverage, runs_needed, sets
 from ordertrainer.confidence.temperature import fitted, tempered
 from ordertrainer.confidence.threshold import judged, wrong_min
@@ -56,8 +56,8 @@ def calibrate_confidence(
     own, other = verdicts_of(said["tune"], tune), verdicts_of(said["test"], test)
     scales = calibrated(own, alpha)
     least = wrong_min(raw["tune"].wrong, tune, beta)
-    hosts = [str(name) for name in dict.fromkeys(test.host_id.tolist())]
     static = coverage(sets(other, scales, alpha), other)
+    hosts, adapted = _followed(other, test, scales, alpha, gamma)
     crossed = _crossed(own, alpha)
     return {
         "version": VERSION,
@@ -69,10 +69,11 @@ def calibrate_confidence(
             for name, examples in (("tune", tune), ("test", test))
         },
         "classes": quantiles(scales, alpha),
-        "coverage": {"own": crossed["failing"], "other": static["failing"]},
+        "coverage": {"own": crossed["failing"], "other": static["failing"], "other_adapted": adapted["failing"]},
         "own": crossed,
         "other": static,
-        "hosts": {name: followed(other.where(other.host == h), scales, alpha, gamma) for h, name in enumerate(hosts)},
+        "other_adapted": adapted,
+        "hosts": hosts,
         "gamma": gamma,
         "wrong_min": {"beta": beta, "value": least, "other": judged(raw["test"].wrong, test, least)},
     }
@@ -80,6 +81,21 @@ def calibrate_confidence(
 
 def _at(said: Predictions, temperature: float) -> Predictions:
     return Predictions(failure=tempered(said.failure, temperature), wrong=said.wrong)
+
+
+def _followed(
+    other: Verdicts, test: Examples, scales: Scales, alpha: float, gamma: float
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return what moved levels cover of each host, and of the later halves of all of them together."""
+    hosts: dict[str, Any] = {}
+    moved, later = np.zeros(other.said.shape, np.bool_), np.zeros(len(other), np.bool_)
+    for number, name in enumerate(dict.fromkeys(test.host_id.tolist())):
+        mine = other.host == number
+        verdicts = other.where(mine)
+        told = follow(verdicts, scales, alpha, gamma)
+        hosts[str(name)] = followed(verdicts, told)
+        moved[mine], later[mine] = told.moved, later_half(verdicts)
+    return hosts, coverage(moved[later], other.where(later))
 
 
 def _crossed(own: Verdicts, alpha: float) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from ordertrainer.imitation.calibrate import TEMPERATURE_MAX, TEMPERATURE_MIN
 _LEAST: Final = 1e-9
 _GOLDEN: Final = (math.sqrt(5.0) - 1.0) / 2.0
 _STEPS: Final = 40
+_HEALTHY_MAX: Final = 40_000
 
 
 def tempered(said: NDArray[np.float32], temperature: float) -> NDArray[np.float32]:
@@ -40,7 +41,7 @@ def fitted(verdicts: Verdicts, inside: float = 1.0) -> float:
         inside: temperature that is in the probabilities already; the product stays within the bounds of training.
     """
     low, high = (math.log(bound / inside) for bound in (TEMPERATURE_MIN, TEMPERATURE_MAX))
-    weights = 1.0 / np.bincount(verdicts.run)[verdicts.run]
+    verdicts, weights = _some(verdicts)
     left, right = high - _GOLDEN * (high - low), low + _GOLDEN * (high - low)
     for _ in range(_STEPS):
         if _surprise(verdicts, weights, math.exp(left)) < _surprise(verdicts, weights, math.exp(right)):
@@ -50,6 +51,15 @@ def fitted(verdicts: Verdicts, inside: float = 1.0) -> float:
             low, left = left, right
             right = low + _GOLDEN * (high - low)
     return math.exp((low + high) / 2.0)
+
+
+def _some(verdicts: Verdicts) -> tuple[Verdicts, NDArray[np.float64]]:
+    """Return every failing entity and at most so many healthy ones, evenly, with weights that make runs count the same."""
+    healthy = np.flatnonzero(verdicts.truth == 0)
+    stride = max(1, len(healthy) // _HEALTHY_MAX)
+    kept = np.sort(np.concatenate([np.flatnonzero(verdicts.truth > 0), healthy[::stride]]))
+    weights = np.where(verdicts.truth > 0, 1.0, stride) / np.bincount(verdicts.run)[verdicts.run]
+    return verdicts.where(kept), weights[kept]
 
 
 def _surprise(verdicts: Verdicts, weights: NDArray[np.float64], temperature: float) -> float:

@@ -36,8 +36,8 @@ class Verdicts:
         """Return V."""
         return len(self.truth)
 
-    def where(self, mask: NDArray[np.bool_]) -> "Verdicts":
-        """Return some of them."""
+    def where(self, mask: NDArray[np.bool_] | NDArray[np.int64]) -> "Verdicts":
+        """Return some of them, by mask or by number."""
         return Verdicts(**{field.name: getattr(self, field.name)[mask] for field in fields(self)})
 
 

@@ -29,6 +29,7 @@ def _figures(report: Report) -> str:
             words(report["own"]["failing"]),
         ),
         ("the same, other hosts", words(report["other"]["failing"])),
+        ("the same, other hosts, once their levels had half of their runs to move", words(report["other_adapted"]["failing"])),
         ("of healthy entities, other hosts", words(report["other"]["healthy"])),
         ("classes in the set of a failing entity, other hosts", words(report["other"]["size_failing"], 2)),
         ("threshold on P(anything wrong)", least),

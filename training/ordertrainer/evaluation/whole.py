@@ -64,7 +64,7 @@ def carry_out(wanted: Wanted, begin: Callable[[str], Tick]) -> Found:
     data = wanted.data or (DATA if DATA.is_dir() and not (wanted.real or wanted.external) else None)
     series = [read_series(path, allow_missing=wanted.allow_missing) for path in wanted.external]
     surprised = None if wanted.pretrained is None else next_net_of(read_pretrained(wanted.pretrained))
-    found: Found = read_reports(wanted.reports)
+    found: Found = read_reports([*([wanted.ablations] if wanted.ablations.exists() else []), *wanted.reports])
     if wanted.real:
         held = heldout.load()
         known = Known(held=held, faults=load_faults(FAULTS).faults)

@@ -123,14 +123,15 @@ def by_chance(alarm: NDArray[np.bool_], series: Series, lengths: Sequence[int]) 
     """
     quiet = np.concatenate([[0], np.cumsum(~series.wrong)])
     cried = np.concatenate([[0], np.cumsum(alarm & ~series.wrong)])
-    shares: list[float] = []
-    for length in lengths:
+    shares, times = [], []
+    for length, count in zip(*np.unique(lengths, return_counts=True), strict=True):
         starts = np.arange(max(0, len(series) - length + 1))
         whole = quiet[starts + length] - quiet[starts] == length
         whole &= series.run[starts] == series.run[starts + length - 1]
         if whole.any():
             shares.append(float((cried[starts + length] > cried[starts])[whole].mean()))
-    return float(np.mean(shares)) if shares else math.nan
+            times.append(int(count))
+    return float(np.average(shares, weights=times)) if shares else math.nan
 
 
 def _ratio(over: NDArray[np.float64], under: NDArray[np.int64], groups: int) -> Score:

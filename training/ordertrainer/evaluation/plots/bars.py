@@ -1,12 +1,17 @@
 """A row a thing: seconds to healthy by fault, and what a simulated host shows against a real one. Imports matplotlib."""
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from matplotlib.ticker import FuncFormatter
+
 from ordertrainer.evaluation.plots.style import CALM, MAIN, OTHER, picture, saved
 
 _ROW_IN: Final = 0.2
+_LEAST_S: Final = 0.05
+"""A probe's period: what healed sooner was healthy at the first look."""
 _PART: Final = {"train": MAIN, "tune": CALM, "held": OTHER}
 _WORDS: Final = {"train": "trained family", "tune": "tuning family", "held": "held-out family"}
 
@@ -19,8 +24,9 @@ def mttr(told: Mapping[str, Mapping[str, Any]], who: str, file: Path) -> Path:
         who: decided.
         file: to write.
     """
-    faults = sorted(told, key=lambda fault: told[fault]["seconds"]["value"] or float("inf"), reverse=True)
-    most = max((row["seconds"]["value"] or 0.0 for row in told.values()), default=1.0)
+    took = {fault: row["seconds"]["value"] for fault, row in told.items()}
+    faults = sorted(told, key=lambda fault: math.inf if took[fault] is None else took[fault], reverse=True)
+    most = max([_LEAST_S, *(each for each in took.values() if each is not None)])
     with picture(8.0, 1.6 + _ROW_IN * len(faults)) as figure:
         axes = figure.subplots()
         for place, fault in enumerate(faults):
@@ -31,14 +37,14 @@ def mttr(told: Mapping[str, Mapping[str, Any]], who: str, file: Path) -> Path:
                 axes.text(most, place, f"never in {row['runs']}", va="center", ha="right", color=colour, fontsize=7)
                 continue
             if low is not None and high is not None:
-                axes.plot((low, high), (place, place), color=colour, linewidth=1.2)
-            axes.plot(value, place, "o", color=colour, markersize=4)
+                axes.plot((max(_LEAST_S, low), max(_LEAST_S, high)), (place, place), color=colour, linewidth=1.2)
+            axes.plot(max(_LEAST_S, value), place, "o", color=colour, markersize=4)
         axes.set_yticks(range(len(faults)), [f"{fault} ({told[fault]['repaired']} of {told[fault]['runs']})" for fault in faults])
         axes.set_ylim(-0.7, len(faults) - 0.3)
-        if most > 0:
-            axes.set_xscale("log")
+        axes.set_xscale("log")
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda seconds, _place: f"{seconds:g}"))
         axes.set_xlabel("seconds from landing to healthy, median of the repaired (95 %)")
         axes.set_title(f"time to repair by fault, {who}")
         handles = [axes.plot([], [], "o", color=_PART[part])[0] for part in _PART]
-        axes.legend(handles, [_WORDS[part] for part in _PART], loc="lower right", fontsize=7)
+        axes.legend(handles, [_WORDS[part] for part in _PART], loc="upper right", fontsize=7)
         return saved(figure, file)

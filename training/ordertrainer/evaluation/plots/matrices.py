@@ -12,6 +12,7 @@ from ordertrainer.evaluation.plots.style import picture, saved
 
 _DARK: Final = 0.55
 _CELL_IN: Final = 0.42
+_SHOWN_MIN: Final = 0.005
 
 
 def confusion(told: Mapping[str, Any], who: str, file: Path) -> Path:
@@ -61,7 +62,7 @@ def _shaded(axes: Axes, values: NDArray[np.float64], rows: Sequence[str], column
     axes.grid(visible=False)
     for row, column in np.ndindex(values.shape):
         value = values[row, column]
-        if np.isfinite(value) and value > 0:
+        if np.isfinite(value) and value >= _SHOWN_MIN * most:
             words = f"{value:.2f}".lstrip("0") if most <= 1.0 else f"{value:.1f}"
             colour = "white" if value > _DARK * most else "black"
             axes.text(column, row, words, ha="center", va="center", color=colour, fontsize=7)
