@@ -22,7 +22,17 @@ FOUND = {
             "mttr_s": {
                 "service_kill": {"seconds": SECONDS, "repaired": 3, "runs": 3, "part": "train"},
                 "disk_fill": {"seconds": {"value": None, "low": None, "high": None}, "repaired": 0, "runs": 2, "part": "held"},
-            }
+            },
+            "faults": {"service_kill": {"value": 1.0, "of": 3}, "disk_fill": {"value": 0.0, "of": 2}},
+        }
+    },
+    "exam": {
+        "suites": {
+            "singles": {
+                "single": True,
+                "families": {"network": {"disk_fill": {"hosts": 9, "settled": 8}, "x": {"hosts": 1, "settled": 1}}},
+            },
+            "pairs": {"single": False, "families": {"network": {"service_kill": {"hosts": 9, "settled": 1}}}},
         }
     },
     "history": {"one": [{"epoch": e, "train_loss": 1 / e, "tune_loss": 2 / e, "tune_macro_f1": e / 9} for e in range(1, 9)]},
@@ -30,7 +40,7 @@ FOUND = {
         {"cross_play": {"regret_s": {"order 0": {"flat": 9.0, "chaos 1": 31.5}, "order 1": {"flat": 7.5, "chaos 1": 12}}}}
     ],
 }
-STEMS = {"confusion-order-model", "confusion-rules", "reliability", "mttr-0.2.0", "learning", "crossplay-1"}
+STEMS = {"confusion-order-model", "confusion-rules", "reliability", "mttr-0.2.0", "learning", "crossplay-1", "sim-to-real-0.2.0"}
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +63,7 @@ def test_every_figure_there_is_has_its_picture(drawn):
         ("reliability.svg", ["order model, error 0.050"]),
         ("mttr-0.2.0.svg", ["disk_fill (0 of 2)", "never in 2", "held-out family"]),
         ("learning.svg", ["one: tune_loss", "one: tune_macro_f1"]),
+        ("sim-to-real-0.2.0.svg", ["disk_fill (2)", "simulated"]),
         ("crossplay-1.svg", ["chaos 1", "31.5"]),
     ],
 )

@@ -179,6 +179,18 @@ def test_time_to_repair_is_of_what_was_repaired(written, known):
     assert (row["seconds"].value, row["repaired"], row["runs"]) == (3.0, 3, 4)
 
 
+def test_a_fault_ended_well_when_it_was_repaired_or_rightly_handed_over(written, known):
+    """Decoys and pairs are told elsewhere."""
+    runs = [
+        run("service_kill"),
+        run("service_kill", "escalated"),
+        run("certificate_expired", "escalated", right_end="escalated"),
+        run("batch_job", "left_alone", decoy=True),
+    ]
+    faults = measure_real(read_runs([written(runs)], known), known.held)["0.2.0"]["faults"]
+    assert {fault: score.value for fault, score in faults.items()} == {"certificate_expired": 1.0, "service_kill": 0.5}
+
+
 def test_the_standard_battery_that_was_run_is_read(known):
     """Its own counts are found again."""
     file = ROOT / "tests" / "bench" / "results" / "standard.json"

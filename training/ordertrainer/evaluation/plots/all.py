@@ -25,8 +25,25 @@ def draw_all(found: Mapping[str, Any], folder: Path) -> list[Path]:
     for who, told in found.get("real", {}).items():
         if told["mttr_s"]:
             drawn.append(bars.mttr(told["mttr_s"], who, folder / f"mttr-{who}.svg"))
+        if told["faults"] and (simulated := _simulated(found.get("exam", {}), who)):
+            drawn.append(bars.sim_to_real(simulated, told["faults"], folder / f"sim-to-real-{who}.svg"))
     if "history" in found:
         drawn.append(curves.learning(found["history"], folder / "learning.svg"))
     matrices_told = [each["cross_play"] for each in found.get("evolve", ()) if "cross_play" in each]
     drawn += [matrices.crossplay(told, folder / f"crossplay-{number}.svg") for number, told in enumerate(matrices_told, 1)]
     return drawn
+
+
+def _simulated(exam: Mapping[str, Any], who: str) -> dict[str, dict[str, float]]:
+    """Return simulated hosts and settled ones by fault, of all suites of single faults, as who decided in the real drills."""
+    policies = (RULES_ONLY,) if who == RULES_ONLY else ("network + rules", "network")
+    found: dict[str, dict[str, float]] = {}
+    for suite in exam.get("suites", {}).values():
+        policy = next((name for name in policies if name in suite["families"]), None)
+        if policy is None or not suite["single"]:
+            continue
+        for fault, told in suite["families"][policy].items():
+            counted = found.setdefault(fault, {"hosts": 0.0, "settled": 0.0})
+            counted["hosts"] += told["hosts"]
+            counted["settled"] += told["settled"]
+    return found

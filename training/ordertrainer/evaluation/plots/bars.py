@@ -48,3 +48,30 @@ def mttr(told: Mapping[str, Mapping[str, Any]], who: str, file: Path) -> Path:
         handles = [axes.plot([], [], "o", color=_PART[part])[0] for part in _PART]
         axes.legend(handles, [_WORDS[part] for part in _PART], loc="upper right", fontsize=7)
         return saved(figure, file)
+
+
+def sim_to_real(simulated: Mapping[str, Mapping[str, float]], real: Mapping[str, Mapping[str, Any]], file: Path) -> Path:
+    """Draw the share of single faults that end as they should, simulated beside real, the largest gap on top.
+
+    Args:
+        simulated: hosts and settled ones by fault.
+        real: share by fault.
+        file: to write.
+    """
+    shares = {fault: simulated[fault]["settled"] / simulated[fault]["hosts"] for fault in set(simulated) & set(real)}
+    faults = sorted(shares, key=lambda fault: (abs(shares[fault] - real[fault]["value"]), fault))
+    with picture(8.0, 1.6 + _ROW_IN * len(faults)) as figure:
+        axes = figure.subplots()
+        for place, fault in enumerate(faults):
+            ends = (shares[fault], real[fault]["value"])
+            axes.plot(ends, (place, place), color=CALM, linewidth=1.2)
+            for share, colour in zip(ends, (MAIN, OTHER), strict=True):
+                axes.plot(share, place, "o", color=colour, markersize=4)
+        axes.set_yticks(range(len(faults)), [f"{fault} ({real[fault]['of']})" for fault in faults])
+        axes.set(
+            xlim=(-0.03, 1.03), ylim=(-0.7, len(faults) - 0.3), xlabel="share that ends as it should (real runs in brackets)"
+        )
+        axes.set_title("from the simulator to real hosts, single faults")
+        handles = [axes.plot([], [], "o", color=colour)[0] for colour in (MAIN, OTHER)]
+        axes.legend(handles, ["simulated", "real"], loc="lower left", fontsize=7)
+        return saved(figure, file)

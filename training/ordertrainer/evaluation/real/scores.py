@@ -9,6 +9,7 @@
     touched     runs in which something healthy was touched
     pairs       of faults at once: both repaired, both named rightly
     MTTR        seconds from landing to healthy of what was repaired, by fault
+    faults      single faults that ended as they should, by fault
 
 A run that nobody saw land is in none of them.
 """
@@ -64,6 +65,10 @@ def _measure(runs: Sequence[RealRun], held: HeldOut) -> dict[str, Any]:
         "touched_healthy": _share(runs, lambda run: run.run.touched_healthy),
         "pairs": _pairs(runs, held),
         "mttr_s": _mttr(runs),
+        "faults": {
+            fault: _share((run for run in singles if run.run.fault == fault), lambda run: ended_well(run.run))
+            for fault in sorted({run.run.fault for run in singles})
+        },
     }
 
 
