@@ -2,7 +2,7 @@
 
 What an answer is expected to tell is how unsure it is on the whole, less how unsure it would be if the weights were known: a pair
 is worth asking where the likely weights contradict each other, not where nobody could tell. How consistently somebody answers is
-drawn with the weights: taken as known it is soon believed to be perfect, and only hair-splitting is asked then.
+as unsure as the weights: taken as known it would soon be believed to be perfect, and only hair-splitting be asked.
 
 Axes: Q question, C column, D draw.
 
@@ -14,23 +14,21 @@ from typing import Final
 
 import numpy as np
 
-from ordertrainer.prefer.belief import Belief, priced, probability
+from ordertrainer.prefer.belief import Belief, chances
 from ordertrainer.prefer.comparisons import Floats
 
 DRAWS: Final = 256
+"""Of the crowd; more tell hardly more of which question is best."""
 
 
-def information(belief: Belief, gains: Floats, random: np.random.Generator, draws: int = DRAWS) -> Floats:
+def information(belief: Belief, gains: Floats) -> Floats:
     """Return [Q]: what each answer is expected to tell, in bits.
 
     Args:
         belief: what is believed now.
         gains: [Q, C] what the first plan of each question saves.
-        random: source of draws.
-        draws: how many beliefs are drawn.
     """
-    drawn = random.multivariate_normal(belief.mean, belief.covariance, size=draws, method="cholesky")
-    chance = probability(gains @ priced(drawn[:, 1:]).T / np.exp(drawn[:, 0]))
+    chance = chances(belief.draws[:: len(belief.draws) // DRAWS], gains)
     return entropy(chance.mean(-1)) - entropy(chance).mean(-1)
 
 

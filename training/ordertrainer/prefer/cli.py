@@ -24,14 +24,15 @@ from ordertrainer.prefer.answers import AnswersFile, read_answers
 from ordertrainer.prefer.belief import beforehand, learn
 from ordertrainer.prefer.comparisons import comparisons
 from ordertrainer.prefer.errors import PreferError
+from ordertrainer.prefer.habits import BLIND
 from ordertrainer.prefer.keys import SAID, WORDS, Key, Keys
 from ordertrainer.prefer.plans import draw_scenes
 from ordertrainer.prefer.ratings import RATING_WEIGHT, Carried, carried
 from ordertrainer.prefer.received import ratings_in
-from ordertrainer.prefer.report import agreement, changed, figures
+from ordertrainer.prefer.report import agreement, figures, turned, ways
 from ordertrainer.prefer.scenes import Scene
 from ordertrainer.prefer.session import Session
-from ordertrainer.prefer.show import progress, show_changed, show_question, show_report
+from ordertrainer.prefer.show import progress, show_question, show_report, show_turned, show_ways
 from ordertrainer.prefer.words import Words
 from ordertrainer.sim.catalogue import PLAYBOOKS
 
@@ -50,7 +51,7 @@ def compare(
     answers: Annotated[Path, typer.Option(help="File of answers, one a line; what is there is gone on with.")],
     count: Annotated[int, typer.Option(min=1, help="Stop when the file holds so many answers.")] = ENOUGH,
     costs: CostsFile = None,
-    scenes: Scenes = 48,
+    scenes: Scenes = 32,
     seed: Annotated[int, typer.Option(help="Of the hosts.")] = 0,
     json_file: Json = None,
 ) -> None:
@@ -100,7 +101,7 @@ def prefer(
         }
         show_report(OUTPUT, report)
         if scenes:
-            report["changed"] = _show_changed(prior.costs, belief.costs, scenes, seed)
+            report["decisions"] = _show_decisions(prior.costs, belief.costs, scenes, seed)
         if out is not None:
             write_costs(out, belief.costs, _about(report, costs))
             ERRORS.print(f"{out} holds the weights")
@@ -125,12 +126,14 @@ def _key(keys: Keys) -> Key:
             return key
 
 
-def _show_changed(before: Costs, after: Costs, count: int, seed: int) -> dict[str, int]:
+def _show_decisions(before: Costs, after: Costs, count: int, seed: int) -> dict[str, Any]:
+    """Show what is decided otherwise, and return it."""
     playbooks = _playbooks()
     scenes = _scenes(playbooks, count, seed_of(seed, "prefer"))
-    cases = changed(scenes, before, after)
-    show_changed(OUTPUT, cases, len(scenes), _words(playbooks), (before, after))
-    return {"scenes": len(scenes), "changed": len(cases)}
+    told, cases = ways(scenes, BLIND, before, after), turned(scenes, before, after)
+    show_ways(OUTPUT, told, len(scenes))
+    show_turned(OUTPUT, cases, _words(playbooks), (before, after))
+    return {"hosts": len(scenes), "hosts_with_plans_that_turned": len(cases), "ways": told}
 
 
 def _about(report: dict[str, Any], costs: Path | None) -> Sequence[str]:
@@ -159,7 +162,7 @@ def _words(playbooks: Playbooks) -> Words:
 
 def _scenes(playbooks: Playbooks, count: int, seed: int) -> list[Scene]:
     with screen("plans", ERRORS) as shown:
-        return draw_scenes(playbooks, heldout.load(), count, seed, tick=lambda share: shown.ask(f"{count} hosts", share))
+        return draw_scenes(playbooks.world, heldout.load(), count, seed, lambda share: shown.ask(f"{count} hosts", share))
 
 
 def _costs(file: Path | None) -> Costs:

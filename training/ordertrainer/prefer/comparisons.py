@@ -41,6 +41,14 @@ class Comparisons:
         """Return some of them."""
         return type(self)(saved=self.saved[some], first=self.first[some], weight=self.weight[some])
 
+    def until(self, end: int) -> Self:
+        """Return the first of them."""
+        return type(self)(saved=self.saved[:end], first=self.first[:end], weight=self.weight[:end])
+
+    def after(self, begin: int) -> Self:
+        """Return all but the first of them."""
+        return type(self)(saved=self.saved[begin:], first=self.first[begin:], weight=self.weight[begin:])
+
     def bearing(self) -> dict[str, int]:
         """Return how many answers bear on each weight: the plans differ in it."""
         counts = (self.saved[:, 1:] != 0.0).sum(0)
@@ -68,6 +76,11 @@ def saved(pairs: Sequence[tuple[Bill, Bill]]) -> Floats:
     """Return [Q, C]: what the first plan saves of each thing, beside the second."""
     rows = np.array([[one.row, other.row] for one, other in pairs], dtype=np.float64).reshape(-1, 2, len(COLUMNS))
     return rows[:, 1] - rows[:, 0]
+
+
+def nothing() -> Comparisons:
+    """Return no comparisons."""
+    return Comparisons(saved=saved([]), first=np.zeros(0), weight=np.zeros(0))
 
 
 def join(one: Comparisons, other: Comparisons) -> Comparisons:

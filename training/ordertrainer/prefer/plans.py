@@ -1,4 +1,4 @@
-"""Lets different habits, and orderd's own rules, keep the same simulated hosts in order: plans to choose from. Imports torch.
+"""Lets different habits keep the same simulated hosts in order: plans to choose from. Imports torch.
 
 Hosts are drawn as a training draws them (`ordertrainer.policy.levels`), quiet ones left out, on which nothing has to be chosen.
 After ``horizon_s`` somebody looks at the host anyway: so even to leave a host broken has an end, and how much a call is worth can
@@ -16,59 +16,49 @@ from torch import Tensor
 
 from ordertrainer.heldout import HeldOut
 from ordertrainer.policy.levels import Trained
-from ordertrainer.policy.playbooks import Playbooks
 from ordertrainer.prefer.bills import COLUMNS, Bill
-from ordertrainer.prefer.habits import HABITS, Habits
+from ordertrainer.prefer.habits import HABITS, Habit, Habits
 from ordertrainer.prefer.scenes import Deed, Plan, Scene, Trouble
 from ordertrainer.sim import Compiled, Levels, Outcome, Shares, Simulator, begin, observe
 from ordertrainer.sim.levels import NEVER_S
-from ordertrainer.sim.policies import Policy, Rules
 
-SHARES: Final = Shares(quiet=0.0, decoy=0.25, single=0.5, pair=0.15, buried=0.1)
-HORIZON_S: Final = (40.0, 240.0)
-"""Even on a logarithmic scale: what is worth a call within a minute is another thing than within four."""
+SHARES: Final = Shares(quiet=0.0, decoy=0.25, single=0.5, pair=0.15, buried=0.1, beside=0.3)
+HORIZON_S: Final = (40.0, 180.0)
+"""Even on a logarithmic scale: what is worth a call within a minute is another thing than within three."""
 DEEDS_MAX: Final = 4
 """Nobody compares longer stories than this many repairs."""
 NEWEST: Final = (0.0,)
-RULES: Final = "orderd's rules"
+"""What habits look at: whether a repair may be tried depends on the newest sample alone."""
 
 Tick = Callable[[float], None]
 
 
-def draw_scenes(
-    playbooks: Playbooks, held: HeldOut, count: int, seed: int, *, rules: bool = True, tick: Tick = lambda _share: None
-) -> list[Scene]:
+def draw_scenes(world: Compiled, held: HeldOut, count: int, seed: int, tick: Tick = lambda _share: None) -> list[Scene]:
     """Draw hosts and let every habit keep them in order.
 
     Args:
-        playbooks: the catalogue.
+        world: the catalogue.
         held: the locked split.
         count: hosts; those on which every habit comes to the same are left out.
         seed: of all that is drawn.
-        rules: let orderd's own rules keep them in order, too; slow.
         tick: told the share that is done.
     """
-    world, generator = playbooks.world, torch.Generator().manual_seed(seed)
+    generator = torch.Generator().manual_seed(seed)
     levels = Trained(world, held, SHARES).draw(count, generator)
     low, high = HORIZON_S
     horizon_s = torch.floor(low * (high / low) ** torch.rand(count, generator=generator))
     levels = replace(levels, horizon_s=levels.onset_s.amin(-1).clamp(max=low) + horizon_s)
     each = torch.arange(count).repeat_interleave(len(HABITS))
-    who = [habit.name for habit in HABITS] * count
-    part = 0.5 if rules else 1.0
-    plans = _live(world, levels.take(each), Habits(HABITS * count), who, lambda share: tick(part * share))
-    by_rules: list[Plan] = []
-    if rules:
-        who = [RULES] * count
-        tell = lambda share: tick(part + part * share)  # noqa: E731  one line for one use
-        by_rules = _live(world, levels, Rules(playbooks.repairs), who, tell, whole=True)
+    plans = _live(world, levels.take(each), HABITS * count, tick)
     scenes = [
         Scene(
             troubles=_troubles(world, levels, host),
             horizon_s=float(levels.horizon_s[host]),
-            plans=_different([*plans[host * len(HABITS) : (host + 1) * len(HABITS)], *by_rules[host : host + 1]]),
+            plans=_different(lived),
+            bills={plan.habit: plan.bill for plan in lived},
         )
         for host in range(count)
+        for lived in [plans[host * len(HABITS) : (host + 1) * len(HABITS)]]
     ]
     return [scene for scene in scenes if len(scene.plans) > 1]
 
@@ -98,27 +88,17 @@ def _troubles(world: Compiled, levels: Levels, host: int) -> tuple[Trouble, ...]
     return tuple(sorted(found, key=lambda trouble: (trouble.onset_s, trouble.behind)))
 
 
-def _live(world: Compiled, levels: Levels, policy: Policy, who: Sequence[str], tick: Tick, *, whole: bool = False) -> list[Plan]:
-    """Let a policy keep hosts in order until a person is called or the horizon has come.
-
-    Args:
-        world: the catalogue.
-        levels: of N hosts.
-        policy: what acts.
-        who: name of what acts on each host.
-        tick: told the share that is done.
-        whole: the policy looks at whole windows, not only at the newest sample.
-    """
+def _live(world: Compiled, levels: Levels, habits: Sequence[Habit], tick: Tick) -> list[Plan]:
+    """Let habits keep hosts in order, one each, until a person is called or the horizon has come."""
     sim = Simulator(world, hosts=1, seed=0)
     sim.state = begin(world, levels)
-    notes, horizon_s = _Notes(world, len(levels)), float(levels.horizon_s.max())
+    policy, notes, horizon_s = Habits(habits, world, levels), _Notes(world, len(levels)), float(levels.horizon_s.max())
     while not bool(notes.over.all()):
-        seen = sim.observe() if whole else observe(world, sim.state, NEWEST)
-        notes.add(sim, sim.step(policy.act(sim, seen)))
+        notes.add(sim, sim.step(policy.act(sim, observe(world, sim.state, NEWEST))))
         # Who is over is never idle again: nobody decides for it any more.
         sim.state.busy_until_s.masked_fill_(notes.over, NEVER_S)
         tick(float(sim.state.at_s.max()) / horizon_s)
-    return notes.plans(who)
+    return notes.plans(habits)
 
 
 class _Notes:
@@ -155,17 +135,17 @@ class _Notes:
             harmful=bool(outcome.harmful[host]),
         )
 
-    def plans(self, who: Sequence[str]) -> list[Plan]:
-        """Return what was done on each host, by whom."""
+    def plans(self, habits: Sequence[Habit]) -> list[Plan]:
+        """Return what was done on each host, by which habit."""
         return [
             Plan(
-                habit=name,
+                habit=habit.name,
                 bill=Bill(**dict(zip(COLUMNS, self._bills[host].tolist(), strict=True))),
                 deeds=tuple(self._deeds[host]),
                 end_s=float(self._end_s[host]),
                 broken=bool(self._broken[host]),
             )
-            for host, name in enumerate(who)
+            for host, habit in enumerate(habits)
         ]
 
 

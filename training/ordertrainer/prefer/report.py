@@ -1,6 +1,6 @@
 """What a fit comes to: weights before and after, agreement with answers it did not use, what is decided otherwise. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
@@ -65,28 +65,51 @@ def figures(prior: Belief, belief: Belief, said: Comparisons) -> dict[str, Any]:
         "weights": weights,
         "known_within_factor": belief.factor,
         "known_within_factor_before": prior.factor,
-        "scale_s": belief.scale_s,
+        "twice": belief.twice,
     }
+
+
+def ways(scenes: Sequence[Scene], habits: Iterable[str], before: Costs, after: Costs) -> dict[str, dict[str, float]]:
+    """Return what habits come to on a host, in seconds on average, by two weights; the cheapest after comes first.
+
+    Who knows which repair helps is right under any weights. What weights decide is how long to wait, how much to try, and when to
+    call somebody, while that is not known.
+
+    Args:
+        scenes: hosts.
+        habits: names of those that do not know (`habits.BLIND`).
+        before: weights.
+        after: other weights.
+    """
+    told = {
+        name: {
+            moment: sum(total_s(costs, scene.bills[name]) for scene in scenes) / len(scenes)
+            for moment, costs in (("before", before), ("after", after))
+        }
+        for name in sorted(habits)
+    }
+    return dict(sorted(told.items(), key=lambda each: each[1]["after"]))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """A host on which another plan comes to least.
+    """A host for which the better of two plans is another one now.
 
     Attributes:
         scene: the host.
-        before, after: the best plan by the weights before, and by those after.
-        lost_s: how much more the plan before comes to, by the weights after.
+        before: the plan that was better by the weights before.
+        after: the plan that is better by the weights after.
+        turned_s: by how much in all.
     """
 
     scene: Scene
     before: Plan
     after: Plan
-    lost_s: float
+    turned_s: float
 
 
-def changed(scenes: Sequence[Scene], before: Costs, after: Costs) -> list[Case]:
-    """Return the hosts on which another plan comes to least, those first on which most depends on it.
+def turned(scenes: Sequence[Scene], before: Costs, after: Costs) -> list[Case]:
+    """Return for each host the two plans whose order has turned most, most first; hosts on which none has are left out.
 
     Args:
         scenes: hosts, each with its plans.
@@ -95,13 +118,15 @@ def changed(scenes: Sequence[Scene], before: Costs, after: Costs) -> list[Case]:
     """
     cases: list[Case] = []
     for scene in scenes:
-        one, other = cheapest(before, scene), cheapest(after, scene)
-        if one is not other:
-            lost_s = total_s(after, one.bill) - total_s(after, other.bill)
-            cases.append(Case(scene=scene, before=one, after=other, lost_s=lost_s))
-    return sorted(cases, key=lambda case: -case.lost_s)
+        found = [_case(scene, pair, before, after) for pair in scene.pairs()]
+        if best := max((case for case in found if case.turned_s > 0.0), key=lambda case: case.turned_s, default=None):
+            cases.append(best)
+    return sorted(cases, key=lambda case: -case.turned_s)
 
 
-def cheapest(costs: Costs, scene: Scene) -> Plan:
-    """Return the plan that comes to least; of equals the first."""
-    return min(scene.plans, key=lambda plan: total_s(costs, plan.bill))
+def _case(scene: Scene, pair: tuple[Plan, Plan], before: Costs, after: Costs) -> Case:
+    """Return a pair in the order of the weights before; it has turned by the lesser of the two differences, or not at all."""
+    first, second = sorted(pair, key=lambda plan: total_s(before, plan.bill))
+    was_s = total_s(before, second.bill) - total_s(before, first.bill)
+    is_s = total_s(after, first.bill) - total_s(after, second.bill)
+    return Case(scene=scene, before=first, after=second, turned_s=min(was_s, is_s))

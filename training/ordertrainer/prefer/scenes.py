@@ -1,6 +1,6 @@
 """A simulated host with its troubles, and what became of it under different habits: plans to choose from. Values only."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from ordertrainer.prefer.bills import Bill
@@ -79,11 +79,13 @@ class Scene:
         troubles: what happens to it, in order.
         horizon_s: when somebody looks anyway.
         plans: to choose from.
+        bills: what each habit comes to on it, those included whose plan is another one's, or too long to be told.
     """
 
     troubles: tuple[Trouble, ...]
     horizon_s: float
     plans: tuple[Plan, ...]
+    bills: Mapping[str, Bill]
 
     def pairs(self) -> Iterator[tuple[Plan, Plan]]:
         """Yield every two plans once."""

@@ -45,19 +45,16 @@ class Session:
             kept: answers so far; what is said is added.
             scenes: to ask about.
             prior: what is believed without any answer.
-            random: draws weights, and which plan stands first.
+            random: draws which plan stands first.
         """
-        self._kept, self._prior, self._random = kept, prior, random
+        self._kept, self._random = kept, random
         asked = {answer.question for answer in kept.answers}
         open_questions: dict[str, tuple[Scene, Plan, Plan]] = {}
         for scene in scenes:
             for one, other in scene.pairs():
                 open_questions.setdefault(question(one.bill, other.bill), (scene, one, other))
         self._open = {key: pair for key, pair in open_questions.items() if key not in asked}
-        self._learn()
-
-    def _learn(self) -> None:
-        self._belief = learn(self._prior, comparisons(self._kept.answers))
+        self._belief = learn(prior, comparisons(kept.answers))
 
     @property
     def belief(self) -> Belief:
@@ -74,7 +71,7 @@ class Session:
         if not self._open:
             return None
         keys = list(self._open)
-        bits = information(self._belief, saved([(one.bill, other.bill) for _, one, other in self._open.values()]), self._random)
+        bits = information(self._belief, saved([(one.bill, other.bill) for _, one, other in self._open.values()]))
         best = int(bits.argmax())
         if bits[best] < LEAST_BITS:
             return None
@@ -93,17 +90,16 @@ class Session:
         Raises:
             PreferError: it could not be kept.
         """
-        self._kept.append(
-            Answer(
-                a=asked.a.bill,
-                b=asked.b.bill,
-                said=said,
-                at=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-                by=getpass.getuser(),
-                scene=words.scene(asked.scene),
-                plan_a=words.plan(asked.scene, asked.a),
-                plan_b=words.plan(asked.scene, asked.b),
-            )
+        answer = Answer(
+            a=asked.a.bill,
+            b=asked.b.bill,
+            said=said,
+            at=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            by=getpass.getuser(),
+            scene=words.scene(asked.scene),
+            plan_a=words.plan(asked.scene, asked.a),
+            plan_b=words.plan(asked.scene, asked.b),
         )
-        del self._open[question(asked.a.bill, asked.b.bill)]
-        self._learn()
+        self._kept.append(answer)
+        del self._open[answer.question]
+        self._belief = learn(self._belief, comparisons([answer]))

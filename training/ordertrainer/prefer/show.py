@@ -14,7 +14,7 @@ from ordertrainer.prefer.session import Question
 from ordertrainer.prefer.words import Words
 
 SHOWN: Final = 2
-"""Examples of what is decided otherwise."""
+"""Examples of plans whose order has turned."""
 _WHOLE_S: Final = 10.0
 
 
@@ -39,7 +39,7 @@ def progress(answers: int, belief: Belief) -> str:
 def show_report(console: Console, report: Mapping[str, Any]) -> None:
     """Show weights before and after, and how far they can be believed."""
     console.print(weights_table(report))
-    console.print(f"of two plans that differ by {seconds(report['scale_s'])} s, the better one is preferred in 73 answers of 100")
+    console.print(f"a plan that saves twice of what it costs is preferred in {report['twice']:.0%} of answers")
     if report["ratings"] or report["ratings_that_say_nothing"]:
         console.print(f"{report['ratings']} ratings, each counted as a quarter of an answer")
     for why, number in report["ratings_that_say_nothing"].items():
@@ -69,20 +69,31 @@ def seconds(value: float) -> str:
     return f"{value:.2g}" if value < _WHOLE_S else f"{value:.0f}"
 
 
-def show_changed(console: Console, cases: Sequence[Case], scenes: int, words: Words, costs: tuple[Costs, Costs]) -> None:
-    """Show on how many hosts another plan comes to least, and some of them.
+def show_ways(console: Console, ways: Mapping[str, Mapping[str, float]], scenes: int) -> None:
+    """Show what ways of keeping hosts in order come to that do not know what is wrong, the cheapest first."""
+    table = Table(show_edge=False, caption=f"seconds of trouble a host, on {scenes} simulated hosts", caption_justify="left")
+    table.add_column("who does not know what is wrong")
+    for moment in ("before", "now"):
+        table.add_column(moment, justify="right")
+    for name, told in ways.items():
+        table.add_row(name, seconds(told["before"]), seconds(told["after"]))
+    console.print("", table)
+    was, now = min(ways, key=lambda name: ways[name]["before"]), next(iter(ways))
+    console.print(f"the best of them is still: {now}" if was == now else f"the best of them was: {was}; it is now: {now}")
+
+
+def show_turned(console: Console, cases: Sequence[Case], words: Words, costs: tuple[Costs, Costs]) -> None:
+    """Show plans whose order has turned.
 
     Args:
         console: where.
-        cases: those hosts.
-        scenes: how many hosts there were.
+        cases: of each host the two plans that have turned most.
         words: to tell them in.
         costs: weights before and after.
     """
-    console.print(f"\non {len(cases)} of {scenes} simulated hosts another plan comes to least now")
     for case in cases[:SHOWN]:
         console.print(f"\n{words.scene(case.scene)}", markup=False)
-        for title, plan in (("before", case.before), ("now", case.after)):
+        for title, plan in (("Better before", case.before), ("Better now", case.after)):
             before, after = (total_s(each, plan.bill) for each in costs)
-            console.print(f"[bold]Best {title}[/] ({before:.0f} s by the weights before, {after:.0f} s by these)")
+            console.print(f"[bold]{title}[/] ({before:.0f} s by the weights before, {after:.0f} s by these)")
             console.print(words.plan(case.scene, plan), markup=False)
