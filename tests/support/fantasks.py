@@ -4,7 +4,6 @@ import os
 import random
 import signal
 import time
-from pathlib import Path
 
 
 def lot(seed, share):
@@ -23,6 +22,13 @@ def place(share):
 def fail(share):
     """Raise what nobody expects."""
     raise KeyError("an entry")
+
+
+def fail_after(folder, share):
+    """The same, once somebody else has begun."""
+    while not (folder / "begun").exists():
+        time.sleep(0.1)
+    fail(share)
 
 
 def refuse(share):
@@ -48,8 +54,3 @@ def linger(folder, share):
     except KeyboardInterrupt:
         (folder / "interrupted").touch()
         raise
-
-
-def exists(path, share):
-    """Tell whether a file is there."""
-    return Path(path).exists()

@@ -14,11 +14,15 @@ import typer
 
 from orderd.errors import OrderdError
 from ordertrainer.drill import progress
+from ordertrainer.drill.errors import DrillError
 from ordertrainer.drill.interruption import Interrupted, interruptible
 from ordertrainer.drill.result import passed
+from ordertrainer.fanout import FanoutError, fan_out, sealed
+from ordertrainer.fanout.addresses import HELP as RAY_HELP
 
 EXIT_FAILED = 1
 EXIT_ERROR = 2
+INTERRUPTED = 130
 HOSTS_MAX = 16
 
 
@@ -37,6 +41,8 @@ def drill(  # noqa: PLR0917  typer makes an option of each
     from_incident: Annotated[
         str, typer.Option(help="Cause an incident again: a file of `orderctl show ID --json`, or ID@JOURNAL.", metavar="FILE")
     ] = "",
+    seeds: Annotated[str, typer.Option(help="One drill from each of these seeds, in a folder of its own.", metavar="A,B")] = "",
+    ray: Annotated[str | None, typer.Option(help=f"Those drills on workers. {RAY_HELP}", metavar="ADDRESS")] = None,
 ) -> None:
     """Break disposable copies of this machine on purpose, let orderd repair them, and measure all of it from outside.
 
@@ -47,6 +53,12 @@ def drill(  # noqa: PLR0917  typer makes an option of each
     from ordertrainer.drill.drill import Plan, carry_out  # noqa: PLC0415
 
     console = progress.console()
+    if seeds or ray is not None:
+        asked = {"--keep": keep, "--resume-from": resume_dir is not None, "--from-incident": bool(from_incident)}
+        words = {"--battery": battery, "--hosts": hosts, "--faults": faults, "--inventory": inventory and inventory.resolve()}
+        words |= {"--minutes": hours * 60 if hours is not None else minutes}
+        _from_seeds(seeds, ray, out, words, resume=resume, alone=[word for word, given in asked.items() if given])
+        return
     try:
         plan = Plan(
             faults=_names(faults),
@@ -74,6 +86,43 @@ def drill(  # noqa: PLR0917  typer makes an option of each
         _say_how_to_enter(name)
     if not passed(finished.drill):
         raise typer.Exit(EXIT_FAILED)
+
+
+def _from_seeds(seeds: str, ray: str | None, out: Path, words: dict[str, object], *, resume: bool, alone: list[str]) -> None:
+    """Carry out the same drill from each seed, and show all runs as one."""
+    from ordertrainer.drill.seeds import begun, drills, folder, merged  # noqa: PLC0415  `--help` needs none of it
+
+    console = progress.console()
+    said = [text for word, value in words.items() if value not in {None, ""} for text in (word, str(value))]
+    try:
+        numbers = _numbers(seeds)
+        if alone:
+            raise DrillError(f"{alone[0]}: not with --seeds")
+        if not resume and (there := begun(out, numbers)):
+            raise DrillError(f"{there[0]}: holds a drill; --resume goes on with it, another --out begins anew")
+        with sealed(out) as seal, console.status("") as status:
+            found = fan_out(
+                drills(out, numbers, said, seal=seal),
+                address=ray,
+                tick=lambda what, share: status.update(f"{what}, {share:.0%} of all"),
+            )
+    except KeyboardInterrupt as interruption:
+        typer.echo("interrupted; hosts come down, and `--resume` goes on with what is left", err=True)
+        raise typer.Exit(INTERRUPTED) from interruption
+    except (FanoutError, OrderdError) as error:
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(EXIT_ERROR) from error
+    every = merged(numbers, found)
+    progress.conclude(console, every, [folder(out, number) / "latest" / "report.html" for number in numbers])
+    if not passed(every):
+        raise typer.Exit(EXIT_FAILED)
+
+
+def _numbers(seeds: str) -> list[int]:
+    named = _names(seeds)
+    if not named or not all(name.isascii() and name.isdigit() for name in named):
+        raise DrillError(f"--seeds {seeds or 'is missing'}: whole numbers from 0 on, separated by commas; --ray needs them, too")
+    return list(dict.fromkeys(map(int, named)))
 
 
 def _names(text: str) -> tuple[str, ...]:

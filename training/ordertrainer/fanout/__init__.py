@@ -7,18 +7,21 @@
     worker      what happens to a task in a process of the cluster
     sources     a digest of what runs: driver and workers must be the same
     addresses   how a cluster is named
+    shared      a folder that all workers have to see
     errors      what can go wrong
 
 A task carries all that it needs, its seed too; which process does it, and when, changes nothing.
 """
 
-from ordertrainer.fanout.errors import AddressError, FanoutError, RefusedError, TaskFailedError, TaskLostError
+from ordertrainer.fanout.errors import AddressError, FanoutError, NotSharedError, RefusedError, TaskFailedError, TaskLostError
 from ordertrainer.fanout.fan import fan_out, reached
+from ordertrainer.fanout.shared import refuse_elsewhere, sealed
 from ordertrainer.fanout.task import Task, Tick
 
 __all__ = [
     "AddressError",
     "FanoutError",
+    "NotSharedError",
     "RefusedError",
     "Task",
     "TaskFailedError",
@@ -26,4 +29,6 @@ __all__ = [
     "Tick",
     "fan_out",
     "reached",
+    "refuse_elsewhere",
+    "sealed",
 ]

@@ -12,7 +12,7 @@ os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
 
 import pickle
 from collections import deque
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Collection, Generator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final, TypeVar
 
@@ -40,12 +40,13 @@ STORE_BYTES: Final = 96 * 2**20
 
 
 @contextmanager
-def connected(address: str, cpus: int | None = None) -> Generator[None]:
+def connected(address: str, cpus: int | None = None, kinds: Collection[str] = ()) -> Generator[None]:
     """Stay connected to a cluster; within another such block, do nothing.
 
     Args:
         address: that somebody answers at.
         cpus: of a cluster that is made for this.
+        kinds: of tasks that such a cluster does one at a time.
 
     Raises:
         AddressError: it is no cluster, or one of another Ray or Python.
@@ -53,10 +54,14 @@ def connected(address: str, cpus: int | None = None) -> Generator[None]:
     if ray.is_initialized():
         yield
         return
-    made = {"num_cpus": cpus, "include_dashboard": False, "object_store_memory": STORE_BYTES} if address == LOCAL else {}
+    made: dict[str, Any] = {}
+    if address == LOCAL:
+        made = {"num_cpus": cpus, "resources": dict.fromkeys(kinds, 1), "include_dashboard": False}
+        made["object_store_memory"] = STORE_BYTES
     try:
         ray.init(address=address, log_to_driver=False, configure_logging=False, **made)
-    except (RayError, OSError, RuntimeError, ValueError) as error:
+    except Exception as error:  # Ray raises bare ones, too
+        ray.shutdown()
         said = str(error).strip().splitlines() or [type(error).__name__]
         raise AddressError(f"--ray {address}: {said[0]}") from error
     try:
@@ -81,8 +86,7 @@ def carry_out(tasks: Sequence[Task[R]], tick: Tick) -> list[R]:
             while waiting and len(flying) < FLYING_MAX:
                 place = waiting.popleft()
                 task = tasks[place]
-                options = {"num_cpus": task.cpus, "num_gpus": task.gpus, "max_retries": LOST_MAX, "name": task.name}
-                flying[remote.options(**options).remote(pickle.dumps(task), asked)] = place
+                flying[remote.options(**_options(task)).remote(pickle.dumps(task), asked)] = place
             for over in ray.wait(list(flying), timeout=BEAT_S)[0]:
                 place = flying.pop(over)
                 results[place] = _result(tasks[place], over)
@@ -91,6 +95,12 @@ def carry_out(tasks: Sequence[Task[R]], tick: Tick) -> list[R]:
         _cancel(list(flying))
         raise
     return [results[place] for place in range(len(tasks))]
+
+
+def _options(task: Task[Any]) -> dict[str, Any]:
+    kind = {task.kind: 1} if task.kind else {}
+    again = LOST_MAX if task.again else 0
+    return {"num_cpus": task.cpus, "num_gpus": task.gpus, "resources": kind, "max_retries": again, "name": task.name}
 
 
 def _by_value() -> Callable[[bytes, str], Answer]:
@@ -114,7 +124,8 @@ def _result(task: Task[R], over: Any) -> R:
     try:
         ended, said, packed = ray.get(over)
     except RayError as error:
-        lost = f"its worker was lost, {LOST_MAX} more attempts included ({type(error).__name__})"
+        attempts = f", {LOST_MAX} more attempts included" if task.again else ""
+        lost = f"its worker was lost{attempts} ({type(error).__name__})"
         raise TaskLostError(f"{task}: {lost}; the nodes' logs and memory say why") from error
     if ended == DONE:
         return pickle.loads(packed)  # noqa: S301  from a worker that runs our own sources
@@ -127,7 +138,7 @@ def _refuse_what_has_no_room(tasks: Sequence[Task[Any]]) -> None:
     """Refuse what Ray would let wait for ever."""
     there = ray.cluster_resources()
     for task in tasks:
-        for what, needed in (("CPU", task.cpus), ("GPU", task.gpus)):
+        for what, needed in (("CPU", task.cpus), ("GPU", task.gpus), *(((task.kind, 1),) if task.kind else ())):
             if needed > there.get(what, 0):
                 raise RefusedError(f"{task}: needs {needed} {what}, the cluster has {there.get(what, 0):g}")
 

@@ -4,6 +4,7 @@
      +- AddressError      no cluster can be reached by this name, or Ray is not installed
      +- RefusedError      a worker runs other code, or the cluster has not what a task needs
      +- TaskFailedError   a task raised; names it and its seed
+     +- NotSharedError    a worker sees another folder where it has to write
      +- TaskLostError     the workers of a task ended, more often than is tried again
 
 What a task itself raises is told in words: on the other side of a network its class may not exist.
@@ -24,6 +25,10 @@ class RefusedError(FanoutError):
 
 class TaskFailedError(FanoutError):
     """A task raised. Where its message alone does not explain that, the trace is a note of this exception."""
+
+
+class NotSharedError(FanoutError):
+    """What a worker wrote would lie where nobody finds it."""
 
 
 class TaskLostError(FanoutError):

@@ -1,6 +1,6 @@
 """The one seam: tasks in, results in order out. Without an address nothing of Ray is imported."""
 
-from collections.abc import Generator, Sequence
+from collections.abc import Collection, Generator, Sequence
 from contextlib import contextmanager
 from typing import TypeVar
 
@@ -30,17 +30,18 @@ def fan_out(tasks: Sequence[Task[R]], *, address: str | None = None, tick: Tick 
     """
     if address is None:
         return here.carry_out(tasks, tick)
-    with reached(address):
+    with reached(address, kinds={task.kind for task in tasks if task.kind}):
         return _ray().carry_out(tasks, tick)
 
 
 @contextmanager
-def reached(address: str | None, *, cpus: int | None = None) -> Generator[None]:
+def reached(address: str | None, *, cpus: int | None = None, kinds: Collection[str] = ()) -> Generator[None]:
     """Stay connected to a cluster, for more than one `fan_out`; with None, do nothing.
 
     Args:
         address: as for `fan_out`; what is within a block of another one is part of that.
         cpus: of a cluster that is made for this ("local"); None: all of this machine.
+        kinds: of tasks that such a cluster does one at a time.
 
     Raises:
         AddressError: there is no such cluster, or Ray is not installed.
@@ -49,7 +50,7 @@ def reached(address: str | None, *, cpus: int | None = None) -> Generator[None]:
         yield
         return
     addresses.check(address)
-    with _ray().connected(address, cpus):
+    with _ray().connected(address, cpus, kinds):
         yield
 
 

@@ -17,7 +17,7 @@ class Task(Generic[R]):
     """One task.
 
     Equal tasks return equal results, whatever process does them and whatever else is done there: `work` draws from `seed` alone,
-    sets the number of its threads itself, and may be done again when a worker is lost.
+    and sets the number of its threads itself.
 
     Attributes:
         name: for people, for example "rules on quiet hosts".
@@ -25,6 +25,8 @@ class Task(Generic[R]):
         work: a function of a module, or a partial of one, so that it can be pickled.
         cpus: threads it uses.
         gpus: of those a worker must have.
+        kind: a resource that nodes say they have, of which it takes one; empty: none.
+        again: may be done again when its worker is lost.
         refusals: errors whose message says all; of others the trace is told too.
     """
 
@@ -33,6 +35,8 @@ class Task(Generic[R]):
     work: Callable[[Share], R]
     cpus: int = 1
     gpus: int = 0
+    kind: str = ""
+    again: bool = True
     refusals: tuple[type[Exception], ...] = ()
 
     def __str__(self) -> str:
