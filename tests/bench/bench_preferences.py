@@ -175,9 +175,12 @@ def _by_lot(she: Person, asked: Sequence[Scene], hosts: Hosts, count: int) -> Cu
     order = she.random.permutation(len(pairs))[:count]
     several = [list(pairs.values())[place] for place in order]
     answers = [Answer(a=one, b=other, said=she.says(one, other)) for one, other in several]
-    prior = beforehand(Costs())
-    ends = range(0, len(answers) + 1, STEP)
-    return {end: she.judge(learn(prior, comparisons(answers[:end])), hosts) for end in ends}
+    belief = beforehand(Costs())
+    told: Curve = {}
+    for end in range(0, len(answers) + 1, STEP):
+        belief = learn(belief, comparisons(answers[max(0, end - STEP) : end]))
+        told[end] = she.judge(belief, hosts)
+    return told
 
 
 def _curve(people: list[dict[str, Any]], arm: str) -> Curve:

@@ -33,8 +33,8 @@ def test_learned_weights_agree_with_answers_that_were_left_out(person, made_up):
 def test_of_answers_by_lot_nothing_is_learned_that_holds(made_up):
     """Agreement with what was not learned from is what it is with chance: learning by heart does not show in it."""
     random = np.random.default_rng(2)
-    said = Comparisons(saved=made_up[:200], first=random.integers(0, 2, 200).astype(float), weight=np.ones(200))
-    assert agreement(beforehand(Costs()), said)["after"] == pytest.approx(0.5, abs=0.08)
+    said = Comparisons(saved=made_up[:100], first=random.integers(0, 2, 100).astype(float), weight=np.ones(100))
+    assert agreement(beforehand(Costs()), said)["after"] == pytest.approx(0.5, abs=0.12)
 
 
 def test_agreement_needs_answers(made_up):
