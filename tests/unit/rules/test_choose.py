@@ -25,7 +25,7 @@ def taught(units):
         unit_masked_ratio=masked.astype(float),
         probe_latency_s=latency,
         pressure_io_ratio=rng.random(900),
-        memory_used_ratio=rng.random(900),
+        pressure_memory_ratio=rng.random(900),
     )
     return facts, np.where(wrong, 0, said), said
 

@@ -1,6 +1,7 @@
 """Shorter rules, and the few of them that say most. Pure; numpy.
 
 A branch of a tree is shortened as in C4.5rules: a comparison goes when the rule without it is, by a pessimistic count, no worse.
+What is counted are incidents: twenty seconds of one of them are one thing that happened.
 Then rules are chosen one after another, each for what it adds to the list so far on incidents that no tree has seen, until
 nothing is gained or the list is as long as somebody wants to read. What an answer that is seldom gives gains counts for more, by
 the root of how often it is given; no gain makes up for a rule that is often wrong.
@@ -30,6 +31,8 @@ from ordertrainer.rules.words import FLAG_AT, FLAGS
 
 AGREES_MIN: Final = 0.8
 """A rule says what the teacher says at least so often, where it decides."""
+INCIDENTS_MIN: Final = 3
+"""What was seen less often is no rule."""
 GAIN_MIN: Final = 3
 """Entities that a rule must put right on the whole."""
 
@@ -70,7 +73,8 @@ def distilled(known: Known, said: Said, *, seed: int, budget: Budget) -> list[Ru
         mine = seen[kind]
         shown, told = facts.take(mine), said[kind][mine]
         grown = list(dict.fromkeys(grow(shown, told, seed)))
-        candidates += dict.fromkeys(chain.from_iterable((shortened(rule, shown, told), rule) for rule in grown))
+        both = dict.fromkeys(chain.from_iterable((shortened(rule, shown, told), rule) for rule in grown))
+        candidates += (rule for rule in both if _incidents(shown, rule.hold(shown) & (told == rule.answer)) >= INCIDENTS_MIN)
         left[kind], answers[kind] = facts.take(~mine), said[kind][~mine]
     kinds = list(known)
     return sorted(chosen_from(candidates, left, answers, budget), key=lambda rule: kinds.index(rule.kind))
@@ -93,10 +97,16 @@ def shortened(rule: Rule, facts: Facts, said: NDArray[np.int64]) -> Rule:
     """
     right = said == rule.answer
     holds = {clause: clause.hold(facts) for clause in rule.clauses}
-    clauses, least = rule.clauses, _doubt(rule.clauses, holds, right)
+
+    def doubt(some: Iterable[Clause]) -> float:
+        """Return a pessimistic share of incidents with an error: as if one right and one wrong had been seen besides."""
+        where = np.logical_and.reduce([holds[clause] for clause in some])
+        return (_incidents(facts, where & ~right) + 1) / (_incidents(facts, where) + 2)
+
+    clauses, least = rule.clauses, doubt(rule.clauses)
     while len(clauses) > 1:
         shorter = [tuple(clause for clause in clauses if clause is not dropped) for dropped in clauses]
-        doubts = [_doubt(each, holds, right) for each in shorter]
+        doubts = [doubt(each) for each in shorter]
         if min(doubts) > least:
             break
         least = min(doubts)
@@ -105,7 +115,7 @@ def shortened(rule: Rule, facts: Facts, said: NDArray[np.int64]) -> Rule:
         for plainer in _plainer(clause, facts):
             holds[plainer] = plainer.hold(facts)
             plain = tuple(plainer if each is clause else each for each in clauses)
-            if _doubt(plain, holds, right) <= least:
+            if doubt(plain) <= least:
                 clauses = plain
                 break
     return replace(rule, clauses=tightest(clauses))
@@ -122,11 +132,9 @@ def _plainer(clause: Clause, facts: Facts) -> Iterator[Clause]:
             yield from (Clause(signal=signal, op=op, value=FLAG_AT) for op in (Op.LT, Op.GE))
 
 
-def _doubt(clauses: Iterable[Clause], holds: Mapping[Clause, NDArray[np.bool_]], right: NDArray[np.bool_]) -> float:
-    """Return a pessimistic share of errors where some comparisons hold: as if one right and one wrong had been seen besides."""
-    where = np.logical_and.reduce([holds[clause] for clause in clauses])
-    count, wrong = int(where.sum()), int((where & ~right).sum())
-    return (wrong + 1) / (count + 2)
+def _incidents(facts: Facts, where: NDArray[np.bool_]) -> int:
+    """Return how many incidents some entities are of: [n] bool."""
+    return int(np.count_nonzero(np.bincount(facts.incident[where])))
 
 
 def chosen_from(candidates: Sequence[Rule], known: Known, said: Said, budget: Budget) -> list[Rule]:

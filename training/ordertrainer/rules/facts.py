@@ -1,7 +1,7 @@
 """What a rule may look at: the newest signals of one entity, and shares of its host. Pure; numpy.
 
 A rule has to be read by a person and to be held against one sample by somebody who keeps no history. So the seven older slots of
-a window are left out, and of the host only what means the same on any host: shares, not bytes.
+a window are left out, and of the host there is only how busy it is: by what else it measures, a tree would know hosts by name.
 
 Axes: N example, E entity (padded), n entity of one kind, Q fact of that kind.
 """
@@ -17,7 +17,7 @@ from orderd.domain.faults import KINDS, EntityKind
 from orderd.domain.signals import ENTITY_INDEX, ENTITY_SIGNALS, HOST_INDEX, HOST_SIGNALS
 from ordertrainer.dataset import Examples
 
-HOST_FACTS: Final = tuple(s.name for s in HOST_SIGNALS if s.name.endswith(("_ratio", "_per_core")))
+HOST_FACTS: Final = tuple(s.name for s in HOST_SIGNALS if s.name.startswith(("cpu_", "pressure_")))
 """Host signals that a rule may look at."""
 
 
