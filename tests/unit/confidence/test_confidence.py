@@ -11,7 +11,8 @@ from ordertrainer.confidence.adaptive import follow, followed
 from ordertrainer.confidence.conformal import calibrated, coverage, runs_needed, sets
 from ordertrainer.confidence.temperature import fitted, tempered
 from ordertrainer.confidence.threshold import judged, wrong_min
-from ordertrainer.confidence.verdicts import Verdicts, numbered
+from ordertrainer.confidence.verdicts import Verdicts, named_classes, numbered, verdicts_of
+from ordertrainer.evaluation.predictions import Predictions
 from ordertrainer.imitation.toy import toy_examples
 
 C = len(FAILURES)
@@ -168,6 +169,17 @@ def test_the_truth_is_noticed_at_once(examples):
 def test_too_few_calm_stretches_give_no_threshold(examples):
     """One false alarm in a thousand cannot be promised after sixty."""
     assert wrong_min(examples.wrong, examples, beta=0.001) == math.inf
+
+
+def test_nothing_is_promised_of_what_a_model_cannot_name(examples):
+    """A class that never got any probability is in no set, and its entities are in no figure."""
+    failure = np.zeros((*examples.kind.shape, C), np.float32)
+    failure[..., 0], failure[..., 1] = 0.9, 0.1
+    said = Predictions(failure=failure, wrong=examples.wrong)
+    verdicts = verdicts_of(said, examples, named_classes(said))
+    assert set(verdicts.truth.tolist()) == {0, 1}
+    held = sets(verdicts, calibrated(verdicts, ALPHA), ALPHA)
+    assert not held[:, 2:].any()
 
 
 def test_runs_are_numbered_in_the_order_in_which_they_come():

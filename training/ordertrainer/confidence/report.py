@@ -5,14 +5,15 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
-from orderd.domain.faults import FAILURES
+from orderd.domain.faults import FAILURES, Failure
 from orderd.domain.schema import schema_digest
 from ordertrainer.confidence.adaptive import GAMMA, follow, followed, later_half
 from ordertrainer.confidence.conformal import Scales, calibrated, coverage, runs_needed, sets
 from ordertrainer.confidence.temperature import fitted, tempered
 from ordertrainer.confidence.threshold import judged, wrong_min
-from ordertrainer.confidence.verdicts import Verdicts, verdicts_of
+from ordertrainer.confidence.verdicts import Verdicts, named_classes, verdicts_of
 from ordertrainer.dataset import Examples
 from ordertrainer.evaluation.predictions import Predictions
 from ordertrainer.evaluation.scores import calibration_error
@@ -51,9 +52,10 @@ def calibrate_confidence(
         Plain values and scores.
     """
     raw = {"tune": ask(tune), "test": ask(test)}
-    temperature = fitted(verdicts_of(raw["tune"], tune), inside)
+    named = named_classes(*raw.values())
+    temperature = fitted(verdicts_of(raw["tune"], tune, named), inside)
     said = {name: _at(each, temperature) for name, each in raw.items()}
-    own, other = verdicts_of(said["tune"], tune), verdicts_of(said["test"], test)
+    own, other = verdicts_of(said["tune"], tune, named), verdicts_of(said["test"], test, named)
     scales = calibrated(own, alpha)
     least = wrong_min(raw["tune"].wrong, tune, beta)
     static = coverage(sets(other, scales, alpha), other)
@@ -68,7 +70,8 @@ def calibrate_confidence(
             name: {"before": calibration_error(raw[name], examples), "after": calibration_error(said[name], examples)}
             for name, examples in (("tune", tune), ("test", test))
         },
-        "classes": quantiles(scales, alpha),
+        "classes": {name: told for name, told in quantiles(scales, alpha).items() if named[FAILURES.index(Failure(name))]},
+        "never_named": _never_named(named, test),
         "coverage": {"own": crossed["failing"], "other": static["failing"], "other_adapted": adapted["failing"]},
         "own": crossed,
         "other": static,
@@ -77,6 +80,12 @@ def calibrate_confidence(
         "gamma": gamma,
         "wrong_min": {"beta": beta, "value": least, "other": judged(raw["test"].wrong, test, least)},
     }
+
+
+def _never_named(named: NDArray[np.bool_], test: Examples) -> dict[str, int]:
+    """Return how many failing verdicts there are of each class that the model cannot name."""
+    counts = np.bincount(test.failure[test.failure > 0], minlength=len(FAILURES))
+    return {str(FAILURES[c]): int(counts[c]) for c in np.flatnonzero(~named & (counts > 0))}
 
 
 def _at(said: Predictions, temperature: float) -> Predictions:

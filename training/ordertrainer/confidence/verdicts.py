@@ -41,18 +41,24 @@ class Verdicts:
         return Verdicts(**{field.name: getattr(self, field.name)[mask] for field in fields(self)})
 
 
-def verdicts_of(predictions: Predictions, examples: Examples) -> Verdicts:
-    """Return every verdict on an entity whose truth is known.
+def named_classes(*predictions: Predictions) -> NDArray[np.bool_]:
+    """Return [C]: classes that were ever given any probability; who never learned of a class never names it."""
+    return np.logical_or.reduce([each.failure.reshape(-1, each.failure.shape[-1]).max(axis=0) > 0.0 for each in predictions])
+
+
+def verdicts_of(predictions: Predictions, examples: Examples, named: NDArray[np.bool_]) -> Verdicts:
+    """Return every verdict on an entity whose truth the diagnoser can name; of others it promises nothing, the rules name them.
 
     Args:
         predictions: what was said.
         examples: with the truth.
+        named: [C] classes that it can name.
     """
-    judged = examples.present & (examples.failure >= 0)
+    judged = examples.present & (examples.failure >= 0) & named[examples.failure]
     n = np.nonzero(judged)[0]
     return Verdicts(
         said=predictions.failure[judged],
-        possible=possible_classes().numpy()[examples.kind[judged]],
+        possible=possible_classes().numpy()[examples.kind[judged]] & named,
         truth=examples.failure[judged],
         run=numbered(examples.run_id)[n],
         host=numbered(examples.host_id)[n],

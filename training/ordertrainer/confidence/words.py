@@ -47,6 +47,9 @@ def _classes(report: Report) -> str:
         limit = "in every set" if told["quantile"] is None else number(told["quantile"], 4)
         note = f"{told['runs']}, of {told['runs_needed']} needed: that of all failures" if told["pooled"] else str(told["runs"])
         lines.append(f"| {name} | {limit} | {note} | {'-' if held is None else words(held)} |")
+    if report["never_named"]:
+        told = ", ".join(f"{name} ({count} verdicts)" for name, count in report["never_named"].items())
+        lines.append(f"\nNothing is promised of what the model cannot name, which the rules do: {told}.")
     return "\n".join(lines)
 
 
