@@ -215,6 +215,17 @@ class NextNet(nn.Module):
         )
         return Bits(host=host, entities=entities, of_host=of_host, of_entities=of_entities)
 
+    def nameless(self, slots: Tensor) -> Mixture:
+        """Return the distributions of what comes next of [V, S] codes, of which nothing else is known; NaN where missing."""
+        things = Things(
+            slots=slots.unsqueeze(-1),
+            nexts=torch.full_like(slots[:, :1], torch.nan),
+            context=slots.new_zeros((len(slots), 2 * self.shape.width)),
+            named=torch.zeros(len(slots), dtype=torch.bool, device=slots.device),
+            first=0,
+        )
+        return self.head.of(things, torch.ones_like(things.nexts, dtype=torch.bool))
+
     def _cost(self, things: Things) -> tuple[Tensor, Tensor]:
         """Return [..., C] bits, 0 where nothing was measured, and where something was."""
         where = ~torch.isnan(things.nexts)

@@ -3,6 +3,7 @@
     moments    windows with the sample that came next
     simulated  moments from simulated hosts
     recorded   moments from recorded runs
+    drawn      series that nobody measured, for signals without names
     hiding     slots that the learner is not shown
     learn      one seeded, resumable loop
     cost       what a network charges for a course of seconds

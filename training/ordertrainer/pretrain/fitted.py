@@ -42,9 +42,9 @@ class Fit:
         shape: of the network.
     """
 
-    steps: int = 4000
+    steps: int = 1500
     batch: int = 128
-    learning_rate: float = 2e-3
+    learning_rate: float = 3e-3
     weight_decay: float = 0.01
     seed: int = 0
     shape: Shape = field(default_factory=lambda: Shape(dropout=0.0))
@@ -76,19 +76,10 @@ def zero_shot(net: NextNet) -> Forecast:
     """Return what the weights that ship say of channels without names."""
 
     def forecast(slots: Tensor, nexts: Tensor) -> Tensor:
-        # Every channel is a thing of its own: there may be more of them than signals with names.
-        alone = slots.transpose(1, 2).reshape(-1, slots.shape[1], 1)
-        context = slots.new_zeros((len(alone), 2 * net.shape.width))
-        named = torch.zeros(len(alone), dtype=torch.bool, device=slots.device)
-        things = Things(slots=alone, nexts=nexts.reshape(-1, 1), context=context, named=named, first=0)
-        return _probabilities(net, things).view(*nexts.shape, CODES)
+        alone = slots.transpose(1, 2).flatten(0, 1)
+        return probabilities(net.nameless(alone)).view(*nexts.shape, CODES)
 
     return forecast
-
-
-def _probabilities(net: NextNet, things: Things) -> Tensor:
-    where = ~torch.isnan(things.nexts)
-    return probabilities(net.head.of(things, where)).view(*where.shape, CODES)
 
 
 def windows(codes: Tensor, at: Tensor) -> Tensor:

@@ -17,9 +17,11 @@ from pathlib import Path
 from typing import Any, Final
 
 import torch
+from torch import Tensor
 
 from ordertrainer.heldout import HeldOut
 from ordertrainer.imitation.checkpoint import CheckpointError, commit
+from ordertrainer.nets.mixture import bits
 from ordertrainer.nets.next_sample import NextNet
 from ordertrainer.nets.order import Shape
 from ordertrainer.policy.imitate import PARTS, Bounds, Watcher
@@ -27,6 +29,7 @@ from ordertrainer.policy.levels import Trained
 from ordertrainer.policy.seeds import seed_of
 from ordertrainer.pretrain.checkpoint import copy_of, read_pretrained, save_pretrained
 from ordertrainer.pretrain.cost import mean_bits
+from ordertrainer.pretrain.drawn import drawn
 from ordertrainer.pretrain.hiding import Hiding, hide
 from ordertrainer.pretrain.moments import Moments, concatenate
 from ordertrainer.pretrain.simulated import Watch, simulated
@@ -50,6 +53,8 @@ class Settings:
         steps: an iteration.
         batch: moments a step.
         from_recorded: share of every batch that comes from recorded runs, where there are any.
+        drawn: series a step that nobody measured, for signals without names.
+        drawn_weight: of their bits a value, beside those of hosts.
         learning_rate: after the first steps; falls with the root of the iteration.
         weight_decay: of AdamW.
         mean_of: steps over which weights are averaged.
@@ -63,6 +68,8 @@ class Settings:
     steps: int = 60
     batch: int = 96
     from_recorded: float = 0.5
+    drawn: int = 1024
+    drawn_weight: float = 0.2
     learning_rate: float = 2e-3
     weight_decay: float = 0.01
     mean_of: int = 100
@@ -225,7 +232,7 @@ def _fit(state: _State, fresh: Moments, recorded: Moments | None, settings: Sett
             parts.append(_draw(recorded, of_recorded, draws))
         batch = hide(concatenate(parts), settings.hiding, draws)
         nameless = torch.rand(len(batch), generator=draws) < settings.hiding.names
-        total += _step(state, batch, nameless, settings)
+        total += _step(state, batch, nameless, drawn(settings.drawn, draws), settings)
         watcher.part(PARTS[1], number, (step + 1) / settings.steps)
     return round(total / settings.steps, 5)
 
@@ -234,14 +241,15 @@ def _draw(moments: Moments, count: int, draws: torch.Generator) -> Moments:
     return moments.take(torch.randint(0, len(moments), (count,), generator=draws))
 
 
-def _step(state: _State, batch: Moments, nameless: torch.Tensor, settings: Settings) -> float:
+def _step(state: _State, batch: Moments, nameless: Tensor, others: tuple[Tensor, Tensor], settings: Settings) -> float:
     state.step += 1
     rate = settings.learning_rate * min(1.0, state.step / _WARM_STEPS) / (1.0 + state.iteration) ** 0.5
     for group in state.optimiser.param_groups:
         group["lr"] = rate
     state.optimiser.zero_grad()
     cost = state.net(batch.seen, batch.next_host, batch.next_rows, nameless).mean()
-    cost.backward()
+    slots, nexts = others
+    (cost + settings.drawn_weight * bits(state.net.nameless(slots), nexts).mean()).backward()
     torch.nn.utils.clip_grad_norm_(state.net.parameters(), _GRADIENT_NORM_MAX)
     state.optimiser.step()
     with torch.no_grad():

@@ -33,9 +33,9 @@ class Watch:
         repaired: share of the hosts on which the expert acts.
     """
 
-    hosts: int = 192
+    hosts: int = 128
     seconds: int = 90
-    share: float = 0.1
+    share: float = 0.15
     repaired: float = 0.5
 
 
