@@ -2,6 +2,7 @@
 
     exam          JSON of `ordertrainer exam`: ``suites``
     confidence    JSON of `ordertrainer calibrate-confidence`: ``coverage``
+    calibrate     JSON of `ordertrainer calibrate`: ``gap``
     evolve        JSON of `ordertrainer evolve`: ``fresh_chaos`` or ``cross_play``; several stand beside each other
     pretrain      JSON of `ordertrainer pretrain`: ``foreign`` and ``novelty``
     ablations     lines with ``arm`` and ``seed`` (`ablations`)
@@ -23,6 +24,7 @@ STEPS: Final = frozenset({"epoch", "iteration"})
 _BY_KEYS: Final = (
     ("exam", frozenset({"suites", "hosts"})),
     ("confidence", frozenset({"coverage", "alpha"})),
+    ("calibrate", frozenset({"gap", "difficulty"})),
     ("pretrain", frozenset({"foreign", "novelty"})),
     ("evolve", frozenset({"history", "fresh_chaos"})),
     ("evolve", frozenset({"history", "cross_play"})),

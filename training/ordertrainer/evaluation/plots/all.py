@@ -27,6 +27,8 @@ def draw_all(found: Mapping[str, Any], folder: Path) -> list[Path]:
             drawn.append(bars.mttr(told["mttr_s"], who, folder / f"mttr-{who}.svg"))
         if told["faults"] and (simulated := _simulated(found.get("exam", {}), who)):
             drawn.append(bars.sim_to_real(simulated, told["faults"], folder / f"sim-to-real-{who}.svg"))
+    if "calibrate" in found:
+        drawn.append(bars.gap(found["calibrate"]["gap"], folder / "sim-to-real-signals.svg"))
     if "history" in found:
         drawn.append(curves.learning(found["history"], folder / "learning.svg"))
     matrices_told = [each["cross_play"] for each in found.get("evolve", ()) if "cross_play" in each]

@@ -1,7 +1,7 @@
 """A row a thing: seconds to healthy by fault, and what a simulated host shows against a real one. Imports matplotlib."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,6 +12,8 @@ from ordertrainer.evaluation.plots.style import CALM, MAIN, OTHER, picture, save
 _ROW_IN: Final = 0.2
 _LEAST_S: Final = 0.05
 """A probe's period: what healed sooner was healthy at the first look."""
+_ROW: Final = "(all of a row)"
+"""What `ordertrainer calibrate` calls all signals together."""
 _PART: Final = {"train": MAIN, "tune": CALM, "held": OTHER}
 _WORDS: Final = {"train": "trained family", "tune": "tuning family", "held": "held-out family"}
 
@@ -74,4 +76,31 @@ def sim_to_real(simulated: Mapping[str, Mapping[str, float]], real: Mapping[str,
         axes.set_title("from the simulator to real hosts, single faults")
         handles = [axes.plot([], [], "o", color=colour)[0] for colour in (MAIN, OTHER)]
         axes.legend(handles, ["simulated", "real"], loc="lower left", fontsize=7)
+        return saved(figure, file)
+
+
+def gap(told: Mapping[str, Sequence[Mapping[str, Any]]], file: Path) -> Path:
+    """Draw how well recorded hosts can be told from simulated ones by all signals of a row, stage beside stage.
+
+    Args:
+        told: figures of each stage, before and after the simulator was fitted: state, kind, signal, auc, low, high.
+        file: to write.
+    """
+    stages = {stage: {f"{c['state']}: {c['kind']}": c for c in cells if c["signal"] == _ROW} for stage, cells in told.items()}
+    names = list(dict.fromkeys(name for cells in stages.values() for name in cells))
+    with picture(8.0, 1.6 + _ROW_IN * len(names)) as figure:
+        axes = figure.subplots()
+        for (stage, cells), colour in zip(stages.items(), (OTHER, MAIN), strict=False):
+            axes.plot([], [], "o", color=colour, label=stage)
+            for place, name in enumerate(reversed(names)):
+                if name in cells:
+                    axes.plot((cells[name]["low"], cells[name]["high"]), (place, place), color=colour, linewidth=1.2)
+                    axes.plot(cells[name]["auc"], place, "o", color=colour, markersize=4)
+        axes.axvline(0.5, color=CALM, linewidth=1)
+        axes.set_yticks(range(len(names)), list(reversed(names)))
+        axes.set(
+            ylim=(-0.7, len(names) - 0.3), xlabel="recorded and simulated told apart, area under the curve (0.5: not at all)"
+        )
+        axes.set_title("from the simulator to real hosts, all signals of a row")
+        axes.legend(loc="lower right", fontsize=7)
         return saved(figure, file)
