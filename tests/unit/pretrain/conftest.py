@@ -35,7 +35,7 @@ def held():
 @pytest.fixture(scope="session")
 def brief():
     """Return settings of a training that learns next to nothing, in a second an iteration."""
-    return Settings(seed=5, watch=Watch(hosts=24, seconds=30, share=0.1), steps=6, batch=16, shape=SMALL)
+    return Settings(seed=5, watch=Watch(hosts=16, seconds=20, share=0.2), steps=5, batch=12, drawn=32, shape=SMALL)
 
 
 @pytest.fixture

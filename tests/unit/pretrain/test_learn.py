@@ -12,8 +12,12 @@ from ordertrainer.imitation.train import Data, train
 from ordertrainer.imitation.train import Settings as Labelled
 from ordertrainer.nets.order import OrderNet, Shape
 from ordertrainer.nets.policy import PolicyNet, PolicyShape
-from ordertrainer.policy.imitate import Bounds
+from ordertrainer.policy.checkpoint import read_policy
+from ordertrainer.policy.imitate import Bounds, imitate
+from ordertrainer.policy.imitate import Settings as Imitation
 from ordertrainer.policy.levels import Trained
+from ordertrainer.policy.playbooks import load_playbooks
+from ordertrainer.policy.rollout import Rollout
 from ordertrainer.pretrain.checkpoint import TRUNK, begin_with, net_of, read_pretrained, save_pretrained
 from ordertrainer.pretrain.cost import mean_bits
 from ordertrainer.pretrain.learn import BEST, HISTORY, LAST, Sources, pretrain
@@ -29,14 +33,14 @@ def sources(world, held):
 
 
 def test_a_short_training_pays_less_and_less_for_hosts_it_never_saw(sources, brief, silent, tmp_path):
-    """Bits a value fall within three short iterations, on hosts of another seed."""
-    path = pretrain(sources, tmp_path, replace(brief, steps=30), bounds=Bounds(iterations=3), watcher=silent)
+    """Bits a value fall within two short iterations, on hosts of another seed."""
+    path = pretrain(sources, tmp_path, replace(brief, steps=40), bounds=Bounds(iterations=2), watcher=silent)
     chaos = Trained(sources.world, sources.held)
-    unseen = simulated(sources.world, chaos, Watch(hosts=24, seconds=20, share=0.2), 99)
+    unseen = simulated(sources.world, chaos, Watch(hosts=16, seconds=15, share=0.2), 99)
     lines = [json.loads(line) for line in (tmp_path / HISTORY).read_text(encoding="utf-8").splitlines()]
     net = net_of(read_pretrained(path))
-    assert [line["iteration"] for line in lines] == [0, 1, 2]
-    assert lines[2]["bits"] < lines[0]["bits"] / 1.3
+    assert [line["iteration"] for line in lines] == [0, 1]
+    assert lines[1]["bits"] < lines[0]["bits"]
     assert mean_bits(net, unseen) < 2.0
 
 
@@ -112,3 +116,23 @@ def test_a_training_with_labels_begins_with_pretrained_weights(untrained, tmp_pa
     assert all(torch.equal(weights[n], v) for n, v in untrained.state_dict().items() if n.startswith(TRUNK))
     with pytest.raises(CheckpointError, match="other pretrained"):
         train(data, tmp_path / "order", still, lambda _line: None)
+
+
+def test_imitation_begins_with_pretrained_weights(untrained, held, silent, tmp_path):
+    """Nothing learned, the policy's trunk is the pretrained one, with its scales."""
+    untrained.entity.normaliser.gain.fill_(2.0)
+    save_pretrained(tmp_path / "best.pt", untrained)
+    shape = PolicyShape(width=16, hidden=24, layers=1, heads=2)
+    rollout = Rollout(hosts=12, seconds=20, keep_act=1.0, keep_tense=0.5, keep_calm=0.3)
+    still = Imitation(rollout=rollout, steps=1, batch=8, learning_rate=0.0, tune_hosts=2, shape=shape)
+    imitate(
+        load_playbooks(),
+        held,
+        tmp_path / "policy",
+        still,
+        bounds=Bounds(iterations=1),
+        watcher=silent,
+        pretrained=tmp_path / "best.pt",
+    )
+    weights = read_policy(tmp_path / "policy" / "last.pt")["weights"]
+    assert all(torch.equal(weights[n], v) for n, v in untrained.state_dict().items() if n.startswith(TRUNK))

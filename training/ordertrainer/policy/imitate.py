@@ -43,6 +43,7 @@ from ordertrainer.policy.rollout import Rollout, Watch
 from ordertrainer.policy.seeds import seed_of
 from ordertrainer.policy.suites import Suite
 from ordertrainer.policy.tuning import tried, tuning
+from ordertrainer.pretrain.checkpoint import begin_with, sha256_of
 from ordertrainer.sim import Simulator
 
 LAST: Final = "last.pt"
@@ -131,6 +132,7 @@ class _State:
     history: list[dict[str, Any]] = field(default_factory=list)
     step: int = 0
     seconds: float = 0.0
+    scaled: bool = False
 
     @property
     def iteration(self) -> int:
@@ -149,6 +151,7 @@ def imitate(
     *,
     bounds: Bounds,
     watcher: Watcher,
+    pretrained: Path | None = None,
     clock: Callable[[], float] = time.monotonic,
 ) -> Path:
     """Train, or go on training, until the bounds are reached or nothing gets better.
@@ -160,13 +163,14 @@ def imitate(
         settings: how to train; must be those of a training that ``out`` holds.
         bounds: when to stop.
         watcher: told what happens.
+        pretrained: checkpoint of `ordertrainer pretrain` to begin with: encoders, blocks and scales, of these sizes.
         clock: monotonic seconds.
 
     Returns:
         Path of ``best.pt``.
 
     Raises:
-        CheckpointError: ``out`` holds a training with other settings, playbooks or split.
+        CheckpointError: ``out`` holds a training with other settings, playbooks or split, or ``pretrained`` cannot be used.
         HeldOutError: a draw broke the split.
     """
     out.mkdir(parents=True, exist_ok=True)
@@ -175,9 +179,10 @@ def imitate(
         "settings": _plain(settings),
         "catalogue": catalogue_digest(playbooks),
         "heldout": held.sha256,
+        "pretrained": "" if pretrained is None else sha256_of(pretrained),
         "commit": commit(),
     }
-    state = _begin_or_resume(playbooks, out, settings, about)
+    state = _begin_or_resume(playbooks, out, settings, about, pretrained=pretrained)
     trained, asked = Trained(playbooks.world, held), tuning(playbooks, held)
     watcher.begin(bounds, state.seconds)
     while not _over(state, settings, bounds):
@@ -204,11 +209,15 @@ def _plain(settings: Settings) -> dict[str, Any]:
     return {**asdict(settings), "shape": dict(settings.shape._asdict())}
 
 
-def _begin_or_resume(playbooks: Playbooks, out: Path, settings: Settings, about: dict[str, Any]) -> _State:
+def _begin_or_resume(
+    playbooks: Playbooks, out: Path, settings: Settings, about: dict[str, Any], *, pretrained: Path | None
+) -> _State:
     torch.manual_seed(settings.seed)
     net = PolicyNet(settings.shape).to(playbooks.contracts.device)
+    if pretrained is not None:
+        begin_with(net, pretrained)
     optimiser = torch.optim.AdamW(net.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay)
-    state = _State(net=net, mean=copy_of(net), optimiser=optimiser)
+    state = _State(net=net, mean=copy_of(net), optimiser=optimiser, scaled=pretrained is not None)
     if (out / LAST).exists():
         _resume(state, out, settings, about)
     return state
@@ -216,8 +225,8 @@ def _begin_or_resume(playbooks: Playbooks, out: Path, settings: Settings, about:
 
 def _resume(state: _State, out: Path, settings: Settings, about: dict[str, Any]) -> None:
     content = read_policy(out / LAST)
-    for key in ("settings", "catalogue", "heldout"):
-        if content[key] != about[key]:
+    for key in ("settings", "catalogue", "heldout", "pretrained"):
+        if content.get(key, "") != about[key]:
             msg = f"{out / LAST}: belongs to a training with other {key}; choose another --out or remove it"
             raise CheckpointError(msg)
     state.net.load_state_dict(content["learner"])
@@ -302,9 +311,12 @@ class _Iteration:
         return {"loss_action": round(action, 5), "loss_failure": round(failure, 5), "loss_wrong": round(wrong, 5)}
 
     def _scale(self, moments: Decisions, trained: Trained) -> None:
-        """Fit the normalisers, once: later moments must look to the network as the first ones did."""
+        """Fit the normalisers, once: later moments must look to the network as the first ones did; pretrained ones are kept."""
         self._state.net.known.copy_(trained.locked.signals())
         net, world = self._state.net, self._playbooks.world
+        if self._state.scaled:
+            self._state.mean.load_state_dict(net.state_dict())
+            return
         seen = inputs(world, self._playbooks.contracts, moments.first(_NORMALISER_MOMENTS).to(self._playbooks.contracts.device))
         net.host.normaliser.fit(seen.host.flatten(0, 1).cpu().numpy())
         net.entity.normaliser.fit(seen.entities[seen.present].flatten(0, 1).cpu().numpy())
