@@ -8,6 +8,7 @@ from typer.testing import CliRunner
 
 from ordertrainer.confidence import cli
 from ordertrainer.confidence.cli import calibrate_confidence_verb
+from ordertrainer.confidence.words import section
 from ordertrainer.evaluation.predictions import by_network
 from ordertrainer.evaluation.scoretable import rows
 from ordertrainer.imitation.checkpoint import net_of, read
@@ -65,6 +66,7 @@ def test_a_checkpoint_is_calibrated_and_carries_it_on(asked, trained, splits, tm
     assert told["coverage"]["other"]["value"] > 0.8
     assert [row.verdict for row in rows({"confidence": told}) if row.name.endswith("own workload")] != ["not measured"]
     after = read(copy)
+    assert section(after["confidence"]) == said.strip()
     assert after["confidence"]["classes"]["disk_full"] == told["classes"]["disk_full"]
     assert float(net_of(after).temperature) == pytest.approx(told["temperature"])
     assert after["settings"] == before["settings"]

@@ -13,14 +13,15 @@ def section(report: Report) -> str:
     """Return the section of a card that says what confidence is worth.
 
     Args:
-        report: what `calibrate_confidence` returned.
+        report: what `calibrate_confidence` returned, or the same as plain values, as a checkpoint carries it.
     """
     return "\n\n".join(["## Confidence", _figures(report), _classes(report), _hosts(report)])
 
 
 def _figures(report: Report) -> str:
     errors, gate = report["calibration_error"]["test"], report["wrong_min"]
-    least = f"{gate['value']:.4f}" if math.isfinite(gate["value"]) else "none: too few calm stretches"
+    value = math.inf if gate["value"] is None else gate["value"]
+    least = f"{value:.4f}" if math.isfinite(value) else "none: too few calm stretches"
     rows = [
         ("temperature", number(report["temperature"], 2)),
         ("calibration error on other hosts, before and after", f"{number(errors['before'])}, {number(errors['after'])}"),

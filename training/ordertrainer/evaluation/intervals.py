@@ -9,7 +9,7 @@ References:
 """
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -44,6 +44,14 @@ class Score:
 
 
 NO_SCORE: Final = Score(value=math.nan, low=math.nan, high=math.nan, of=0)
+
+
+def as_score(told: Score | Mapping[str, Any]) -> Score:
+    """Return a figure as a score, from plain values too; JSON has null where there is no number."""
+    if isinstance(told, Score):
+        return told
+    value, low, high = (math.nan if told.get(key) is None else float(told[key]) for key in ("value", "low", "high"))
+    return Score(value=value, low=low, high=high, of=int(told.get("hosts") or told.get("of") or 0))
 
 
 def share(hits: int, of: int) -> Score:
@@ -134,8 +142,9 @@ def number(value: float | None, digits: int = 3) -> str:
     return f"{value:.{digits}f}" if value is not None and math.isfinite(value) else "-"
 
 
-def words(score: Score, digits: int = 3) -> str:
+def words(told: Score | Mapping[str, Any], digits: int = 3) -> str:
     """Return a score for a table: value (low to high)."""
+    score = as_score(told)
     if not math.isfinite(score.value):
         return "-"
     if not math.isfinite(score.low):

@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from ordertrainer.evaluation.goals import COLUMNS, Goal, Row
-from ordertrainer.evaluation.intervals import NO_SCORE, Score, share
+from ordertrainer.evaluation.intervals import NO_SCORE, Score, as_score, share
 from ordertrainer.evaluation.parts import TRAINED
 from ordertrainer.evaluation.real.runs import RULES_ONLY
 
@@ -201,7 +201,7 @@ def _bits(pretrain: Report | None) -> list[Row]:
 
 def _regret(evolve: Sequence[Report]) -> list[Row]:
     """Return what a fresh chaos costs an evolved order, against what one costs an order that was trained evenly."""
-    evolved, even = (_mean([_read(each["fresh_chaos"]["evolved"]["regret_s"]) for each in told]) for told in _by_arm(evolve))
+    evolved, even = (_mean([as_score(each["fresh_chaos"]["evolved"]["regret_s"]) for each in told]) for told in _by_arm(evolve))
     scores = {}
     if math.isfinite(evolved.value) and even.low > 0:
         # Both were examined on hosts of their own: the ends are the worst and the best that both intervals allow.
@@ -276,16 +276,8 @@ def _of_policies(exam: Report | None, suite: str, key: str) -> dict[str, Score]:
     scored = (exam or {}).get("suites", {}).get(suite, {}).get("scores", {})
     network = next((name for name in ("network + rules", "network") if name in scored), None)
     wanted = {_MODEL: network, _RULES: "rules"}
-    return {column: _read(scored[name][key]) for column, name in wanted.items() if name in scored}
+    return {column: as_score(scored[name][key]) for column, name in wanted.items() if name in scored}
 
 
 def _one(told: Report | None) -> dict[str, Score]:
-    return {} if told is None else {_MODEL: _read(told)}
-
-
-def _read(told: Report | Score) -> Score:
-    """Return a figure as a score; JSON has null where there is no number."""
-    if isinstance(told, Score):
-        return told
-    value, low, high = (math.nan if told.get(key) is None else float(told[key]) for key in ("value", "low", "high"))
-    return Score(value=value, low=low, high=high, of=int(told.get("hosts") or told.get("of") or 0))
+    return {} if told is None else {_MODEL: as_score(told)}
