@@ -152,3 +152,11 @@ def test_missing_checkpoint_says_what_to_do(tmp_path):
     """The command that makes one is in the message."""
     with pytest.raises(CheckpointError, match="ordertrainer train"):
         read(tmp_path / LAST)
+
+
+def test_every_line_of_the_history_is_told(data, tmp_path):
+    """As it was written, once it is on disk."""
+    lines = []
+    train(data, tmp_path, replace(BRIEF, epochs=2), lambda _line: None, told=lines.append)
+    assert lines == [json.loads(line) for line in (tmp_path / HISTORY).read_text(encoding="utf-8").splitlines()]
+    assert [line["epoch"] for line in lines] == [1, 2]

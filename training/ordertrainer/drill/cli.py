@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -88,7 +89,7 @@ def drill(  # noqa: PLR0917  typer makes an option of each
         raise typer.Exit(EXIT_FAILED)
 
 
-def _from_seeds(seeds: str, ray: str | None, out: Path, words: dict[str, object], *, resume: bool, alone: list[str]) -> None:
+def _from_seeds(seeds: str, ray: str | None, out: Path, words: Mapping[str, object], *, resume: bool, alone: list[str]) -> None:
     """Carry out the same drill from each seed, and show all runs as one."""
     from ordertrainer.drill.seeds import begun, drills, folder, merged  # noqa: PLC0415  `--help` needs none of it
 

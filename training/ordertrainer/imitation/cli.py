@@ -1,5 +1,7 @@
 """`ordertrainer train`: the order model from recorded drills. Reads a data directory, writes checkpoints."""
 
+import os
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -8,19 +10,20 @@ import typer
 from rich.console import Console
 
 from orderd.errors import CatalogueError
-from ordertrainer import heldout
+from ordertrainer import heldout, tracking
 from ordertrainer.chaos import load_faults
 from ordertrainer.dataset import DatasetError, digest
 from ordertrainer.drill.battery import FAULTS_DIR
 from ordertrainer.evaluation.report import loaded
 from ordertrainer.heldout import HeldOutError
-from ordertrainer.imitation.checkpoint import CheckpointError
+from ordertrainer.imitation.checkpoint import CheckpointError, commit
 from ordertrainer.imitation.locked import refuse_held
 from ordertrainer.imitation.simulated import simulated_examples
 from ordertrainer.imitation.train import Data, Settings
 from ordertrainer.imitation.train import train as run_training
 from ordertrainer.policy.progress import screen
 from ordertrainer.sim import load_compiled
+from ordertrainer.tracking import TrackingError
 
 
 def train(
@@ -35,15 +38,21 @@ def train(
     simulated: Annotated[float, typer.Option(min=0.0, max=1.0, help="Share of simulated windows in what is shown.")] = 0.5,
     windows: Annotated[int, typer.Option(min=1, help="How many windows are simulated.")] = 12_000,
     pretrained: Annotated[Path | None, typer.Option("--from", help="Begin with weights of `ordertrainer pretrain`.")] = None,
+    mlflow: Annotated[str | None, typer.Option(metavar="URI", help=tracking.HELP)] = None,
 ) -> None:
     """Train until the tune loss stops falling; prints the checkpoint to export."""
     torch.set_num_threads(threads)
     chosen = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
     try:
+        server = tracking.server(mlflow, os.environ)
         splits = _splits(data, windows if simulated else 0, simulated, seed)
         say(f"{len(splits.train)} windows to train on, {len(splits.tune)} to tune on, {chosen}")
-        path = run_training(splits, out, Settings(seed=seed, epochs=epochs, steps=steps), say, chosen, pretrained=pretrained)
-    except (CatalogueError, DatasetError, CheckpointError, HeldOutError, ValueError) as error:
+        settings = Settings(seed=seed, epochs=epochs, steps=steps)
+        about = {"verb": "train", "seed": seed, "commit": commit(), "data_digest": splits.digest}
+        plain = {**asdict(settings), "shape": settings.shape._asdict(), "windows": windows, "simulated": simulated}
+        with tracking.tracked(server, out, settings=plain, about=about, say=say) as told:
+            path = run_training(splits, out, settings, say, chosen, pretrained=pretrained, told=told)
+    except (CatalogueError, DatasetError, CheckpointError, HeldOutError, TrackingError, ValueError) as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(2) from error
     typer.echo(path)

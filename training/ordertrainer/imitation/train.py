@@ -110,7 +110,14 @@ class _State:
 
 
 def train(
-    data: Data, out: Path, settings: Settings, say: Progress, device: str = "cpu", *, pretrained: Path | None = None
+    data: Data,
+    out: Path,
+    settings: Settings,
+    say: Progress,
+    device: str = "cpu",
+    *,
+    pretrained: Path | None = None,
+    told: Callable[[dict[str, Any]], None] = lambda _line: None,
 ) -> Path:
     """Train until the tune loss stops falling, and return the calibrated best checkpoint.
 
@@ -121,6 +128,7 @@ def train(
         say: called with one line an epoch.
         device: torch device.
         pretrained: checkpoint of `ordertrainer pretrain` to begin with: encoders, blocks and scales.
+        told: called with each line of the history.
 
     Returns:
         Path of ``best.pt``.
@@ -149,6 +157,7 @@ def train(
         _save_last(out / LAST, state, about)
         with (out / HISTORY).open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
+        told(line)
         say(_progress(line, state, settings))
     return _finish(out / BEST, data.tune, say)
 

@@ -1,7 +1,11 @@
-"""`ordertrainer imitate`, `exam` and `fit`: a policy from the simulator. Reads playbooks, writes checkpoints."""
+"""`ordertrainer imitate`, `exam` and `fit`: a policy from the simulator. Reads playbooks, writes checkpoints.
+
+With `--ray` the turns of an exam, and trainings from several seeds, are done on a cluster; what they come to is the same.
+"""
 
 import json
-from collections.abc import Callable, Generator
+import os
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -12,20 +16,29 @@ import typer
 from rich.console import Console
 
 from orderd.errors import CatalogueError
-from ordertrainer import heldout
+from ordertrainer import heldout, tracking
+from ordertrainer.fanout import FanoutError, fan_out, sealed
+from ordertrainer.fanout.addresses import HELP as RAY_HELP
 from ordertrainer.heldout import HeldOutError
 from ordertrainer.imitation.checkpoint import CheckpointError
 from ordertrainer.policy.actor import Network
 from ordertrainer.policy.checkpoint import policy_of, read_policy
+from ordertrainer.policy.following import Following
 from ordertrainer.policy.imitate import LAST, Bounds, Settings
 from ordertrainer.policy.imitate import imitate as run_imitation
-from ordertrainer.policy.playbooks import Playbooks, load_playbooks
+from ordertrainer.policy.overseeds import report as seeds_report
+from ordertrainer.policy.overseeds import table as seeds_table
+from ordertrainer.policy.playbooks import Playbooks
 from ordertrainer.policy.profiles import PROFILES
-from ordertrainer.policy.progress import screen
-from ordertrainer.policy.report import BASELINES, CHANCE, NETWORK, RULES, examine, log_final, makers
+from ordertrainer.policy.progress import screen, summary
+from ordertrainer.policy.report import BASELINES, CHANCE, NETWORK, RULES, examine, log_final, makers, told, turns
 from ordertrainer.policy.rollout import Rollout
-from ordertrainer.policy.suites import MIX, suites, training_mix
+from ordertrainer.policy.several import Training, begun, folder, trainings
+from ordertrainer.policy.sitting import Machine, Weights, catalogue, sittings
+from ordertrainer.policy.suites import MIX, Suite
 from ordertrainer.policy.tables import family_table, suite_table
+from ordertrainer.policy.telling import told_to
+from ordertrainer.tracking import Server, Tracked, TrackingError
 
 INTERRUPTED: Final = 130
 LOG: Final = "held-out.jsonl"
@@ -34,6 +47,9 @@ OUTPUT: Final = Console(width=160, soft_wrap=True)
 
 Threads = Annotated[int, typer.Option(min=1, help="CPU threads; more than one is slower on busy machines.")]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
+Seeds = Annotated[str, typer.Option(metavar="A,B", help="Train from each of these seeds, in a folder of its own below --out.")]
+Ray = Annotated[str | None, typer.Option(metavar="ADDRESS", help=RAY_HELP)]
+Mlflow = Annotated[str | None, typer.Option(metavar="URI", help=tracking.HELP)]
 
 
 def imitate(
@@ -46,14 +62,25 @@ def imitate(
     hosts: Annotated[int, typer.Option(min=1, help="Simulated at once.")] = Rollout().hosts,
     steps: Annotated[int, typer.Option(min=1, help="Steps an iteration.")] = Settings().steps,
     batch: Annotated[int, typer.Option(min=1, help="Moments a step.")] = Settings().batch,
+    seeds: Seeds = "",
+    ray: Ray = None,
+    mlflow: Mlflow = None,
+    json_file: Annotated[Path | None, typer.Option("--json", help="With --seeds: also write every figure here.")] = None,
     threads: Threads = 1,
     device: Device = "auto",
 ) -> None:
-    """Train a policy in the simulator on an expert that knows every fault; prints the checkpoint."""
+    """Train a policy in the simulator on an expert that knows every fault; prints the checkpoint, or a table of several seeds."""
     settings = Settings(seed=seed, steps=steps, batch=batch, rollout=Rollout(hosts=hosts))
+    bounds = Bounds(iterations=iterations, minutes=minutes)
     with _refusals(out):
-        playbooks = _ready(threads, device)
-        path = _imitate(playbooks, out, settings, Bounds(iterations=iterations, minutes=minutes), resume=resume)
+        server = tracking.server(mlflow, os.environ)
+        if _several(seeds, ray):
+            model = Training(out=out, settings=settings, bounds=bounds, machine=_machine(threads, device), mlflow=server)
+            found = _from_seeds(seeds, ray, model, resume=resume)
+            _write(json_file, seeds_report(found))
+            return
+        playbooks, _ = _ready(_machine(threads, device))
+        path = _imitate(playbooks, out, settings, bounds, server=server, resume=resume)
     typer.echo(path)
 
 
@@ -66,19 +93,23 @@ def exam(
     suite: Annotated[str, typer.Option(help="Only these suites, by commas; all by default.")] = "",
     held_out: Annotated[bool, typer.Option("--held-out", help="Ask the final test too; every look is logged.")] = False,
     json_file: Annotated[Path | None, typer.Option("--json", help="Also write every figure here.")] = None,
+    ray: Ray = None,
     threads: Threads = 1,
     device: Device = "auto",
 ) -> None:
     """Let a policy keep simulated hosts in order, beside oracle, rules and chance."""
     path = policy / "best.pt" if policy.is_dir() else policy
     with _refusals(path.parent):
-        content = read_policy(path)
-        playbooks, held = _ready(threads, device), heldout.load()
+        content, machine = read_policy(path), _machine(threads, device)
+        playbooks, known = _ready(machine)
         wanted = {name.strip() for name in suite.split(",") if name.strip()}
-        asked = [s for s in suites(playbooks.world, held) if (held_out or not s.held) and (not wanted or s.name in wanted)]
+        asked = [s for s in known.values() if s.name != MIX and (held_out or not s.held) and (not wanted or s.name in wanted)]
         arms = makers(playbooks, _network(content, playbooks), [name for name in baselines.split(",") if name], seed)
+        every = turns([s.name for s in asked], arms, hosts)
+        weights = Weights(shape=content["shape"], tensors=content["weights"])
         with screen("exam", ERRORS) as shown:
-            report = examine(playbooks, arms, asked, hosts=hosts, seed=seed, tick=shown.ask)
+            played = fan_out(sittings(weights, every, seed=seed, machine=machine), address=ray, tick=shown.ask)
+        report: dict[str, Any] = {"hosts": hosts, "seed": seed, **told(playbooks, asked, every, played)}
     report |= {"policy": {key: content[key] for key in ("seed", "iteration", "commit", "catalogue", "heldout")}}
     if held_out:
         looks = log_final(path.parent / LOG, report["policy"], report)
@@ -93,24 +124,40 @@ def fit(
     out: Annotated[Path, typer.Option(help="Folder of checkpoints.")] = Path("out/fit"),
     seed: Annotated[int, typer.Option(help="Of weights, hosts and draws.")] = 0,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the training in the folder.")] = False,
+    seeds: Seeds = "",
+    ray: Ray = None,
+    mlflow: Mlflow = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="Also write every figure here.")] = None,
     threads: Threads = 1,
     device: Device = "auto",
 ) -> None:
-    """Train and examine in one go; exit status 1 unless the network settles more hosts than rules, and rules more than chance."""
+    """Train and examine in one go; exit status 1 unless the network settles more hosts than rules, and rules more than chance.
+
+    Of several seeds each has to.
+    """
     if profile not in PROFILES:
         raise typer.BadParameter(f"{profile!r}; there are: {', '.join(PROFILES)}", param_hint="--profile")
-    chosen = PROFILES[profile]
+    chosen, machine = PROFILES[profile], _machine(threads, device)
     with _refusals(out):
-        playbooks, held = _ready(threads, device), heldout.load()
-        path = _imitate(playbooks, out, replace(chosen.settings, seed=seed), chosen.bounds, resume=resume)
+        server = tracking.server(mlflow, os.environ)
+        if _several(seeds, ray):
+            model = Training(out=out, settings=chosen.settings, bounds=chosen.bounds, machine=machine, mlflow=server)
+            found = _from_seeds(seeds, ray, replace(model, exam_hosts=chosen.exam_hosts), resume=resume)
+            _write(json_file, seeds_report(found))
+            _refuse_disorder([each["exam"] for each in found])
+            return
+        playbooks, known = _ready(machine)
+        path = _imitate(playbooks, out, replace(chosen.settings, seed=seed), chosen.bounds, server=server, resume=resume)
         arms = makers(playbooks, _network(read_policy(path), playbooks), (RULES, CHANCE), seed)
         with screen("exam", ERRORS) as shown:
-            mix = training_mix(playbooks.world, held)
-            report = examine(playbooks, arms, [mix], hosts=chosen.exam_hosts, seed=seed, tick=shown.ask)
+            report = examine(playbooks, arms, [known[MIX]], hosts=chosen.exam_hosts, seed=seed, tick=shown.ask)
     _write(json_file, report)
     _show(report)
-    if not in_order(report):
+    _refuse_disorder([report])
+
+
+def _refuse_disorder(reports: Sequence[dict[str, Any]]) -> None:
+    if not all(in_order(report) for report in reports):
         ERRORS.print("the arms are not in order: network, rules, chance", style="bold red")
         raise typer.Exit(1)
 
@@ -122,9 +169,13 @@ def in_order(report: dict[str, Any]) -> bool:
     return network > rules > chance
 
 
-def _ready(threads: int, device: str) -> Playbooks:
-    torch.set_num_threads(threads)
-    return load_playbooks(device=("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device)
+def _machine(threads: int, device: str) -> Machine:
+    return Machine(device=("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device, threads=threads)
+
+
+def _ready(machine: Machine) -> tuple[Playbooks, dict[str, Suite]]:
+    torch.set_num_threads(machine.threads)
+    return catalogue(machine.device)
 
 
 def _network(content: dict[str, Any], playbooks: Playbooks) -> Callable[[], Network]:
@@ -132,11 +183,49 @@ def _network(content: dict[str, Any], playbooks: Playbooks) -> Callable[[], Netw
     return lambda: Network(net, playbooks.contracts)
 
 
-def _imitate(playbooks: Playbooks, out: Path, settings: Settings, bounds: Bounds, *, resume: bool) -> Path:
+def _imitate(playbooks: Playbooks, out: Path, settings: Settings, bounds: Bounds, *, server: Server | None, resume: bool) -> Path:
     if (out / LAST).exists() and not resume:
         raise CheckpointError(f"{out}: holds a training; --resume goes on with it, another --out begins anew")
-    with screen("imitation", ERRORS) as shown:
-        return run_imitation(playbooks, heldout.load(), out, settings, bounds=bounds, watcher=shown)
+    with screen("imitation", ERRORS) as shown, told_to(server, out, settings, playbooks) as told:
+        watcher = Tracked(shown, told)
+        return run_imitation(playbooks, heldout.load(), out, settings, bounds=bounds, watcher=watcher)
+
+
+def _several(seeds: str, ray: str | None) -> bool:
+    if ray is not None and not seeds:
+        raise ValueError("--ray: there is nothing to fan out but the trainings of several seeds; name them with --seeds A,B")
+    return bool(seeds)
+
+
+def _from_seeds(seeds: str, ray: str | None, model: Training, *, resume: bool) -> list[dict[str, Any]]:
+    """Train from each seed as a model says, and show what each came to."""
+    out, numbers = model.out, numbers_of(seeds)
+    if not resume and (there := begun(out, numbers)):
+        raise CheckpointError(f"{there[0]}: holds a training; --resume goes on with it, another --out begins anew")
+    folders = {f"seed {number}": folder(out, number) for number in numbers}
+    with screen("imitation", ERRORS) as shown, sealed(out) as seal:
+        following = Following(folders, lambda name, line: shown.note(f"{name}: {summary(line)}"))
+
+        def tick(what: str, share: float) -> None:
+            shown.ask(what, share)
+            following.look()
+
+        found = fan_out(trainings(model, numbers, seal), address=ray, tick=tick)
+        following.look(now=True)
+    OUTPUT.print(seeds_table(found))
+    return found
+
+
+def numbers_of(seeds: str) -> list[int]:
+    """Return the seeds of a list with commas, once each.
+
+    Raises:
+        ValueError: one is no whole number from 0 on.
+    """
+    named = [name.strip() for name in seeds.split(",") if name.strip()]
+    if not named or not all(name.isascii() and name.isdigit() for name in named):
+        raise ValueError(f"--seeds {seeds}: whole numbers from 0 on, separated by commas")
+    return list(dict.fromkeys(map(int, named)))
 
 
 @contextmanager
@@ -144,12 +233,13 @@ def _refusals(out: Path) -> Generator[None]:
     """Turn refusals and Ctrl-C into a line and an exit status."""
     try:
         yield
-    except (CatalogueError, CheckpointError, HeldOutError, ValueError) as error:
-        typer.echo(f"error: {error}", err=True)
+    except (CatalogueError, CheckpointError, FanoutError, HeldOutError, TrackingError, ValueError) as error:
+        for line in ("".join(f"{note}\n" for note in getattr(error, "__notes__", ())) + f"error: {error}").splitlines():
+            typer.echo(line, err=True)
         raise typer.Exit(2) from error
     except KeyboardInterrupt as interruption:
-        kept = out / LAST
-        what = f"{kept} holds the last iteration; --resume goes on with it" if kept.exists() else "nothing is kept"
+        kept = [*out.glob(LAST), *sorted(out.glob(f"seed-*/{LAST}"))]
+        what = f"{', '.join(map(str, kept))} holds the last iteration; --resume goes on with it" if kept else "nothing is kept"
         typer.echo(f"interrupted; {what}", err=True)
         raise typer.Exit(INTERRUPTED) from interruption
 
@@ -157,12 +247,14 @@ def _refusals(out: Path) -> Generator[None]:
 def _write(file: Path | None, report: dict[str, Any]) -> None:
     if file is not None:
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+        part = file.with_name(file.name + ".part")
+        part.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+        part.replace(file)
 
 
 def _show(report: dict[str, Any]) -> None:
-    for name, told in report["suites"].items():
-        OUTPUT.print(suite_table(name, told["scores"]), "")
-    if any(told["single"] for told in report["suites"].values()):
+    for name, found in report["suites"].items():
+        OUTPUT.print(suite_table(name, found["scores"]), "")
+    if any(found["single"] for found in report["suites"].values()):
         policies = list(next(iter(report["suites"].values()))["scores"])
         OUTPUT.print(family_table(report, policies))

@@ -57,7 +57,11 @@ class Screen:
 
     def line(self, said: dict[str, Any]) -> None:
         """Print how an iteration ended."""
-        self._progress.console.print(self._told(said), highlight=False)
+        self.note(self._told(said))
+
+    def note(self, text: str) -> None:
+        """Print a line above the bar."""
+        self._progress.console.print(text, highlight=False)
 
 
 def summary(said: dict[str, Any]) -> str:

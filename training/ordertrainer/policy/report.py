@@ -106,7 +106,7 @@ def examine(
 
         maker, suite = policies[turn.policy], suite_of[turn.suite]
         played.append(play(maker(), playbooks.world, suite, hosts=turn.hosts, seed=turn.seed(seed), tick=tell))
-    return told(playbooks, asked, every, played) | {"hosts": hosts, "seed": seed}
+    return {"hosts": hosts, "seed": seed, **told(playbooks, asked, every, played)}
 
 
 def turns(asked: Sequence[str], policies: Iterable[str], hosts: int) -> list[Turn]:

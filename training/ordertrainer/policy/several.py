@@ -1,0 +1,135 @@
+"""The same training from several seeds, as tasks; each has a folder, and goes on where it was interrupted. Imports torch.
+
+    OUT/seed-N/    a training of `ordertrainer.policy.imitate`
+
+Workers write their folders themselves: what a training keeps for its resume is too much, and too precious, to be carried home at
+its end. So OUT has to lie where all workers see it, which each makes sure of before it begins.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from orderd.errors import CatalogueError
+from ordertrainer import heldout
+from ordertrainer.fanout import NotSharedError, Task, refuse_elsewhere
+from ordertrainer.fanout.task import Share
+from ordertrainer.heldout import HeldOutError
+from ordertrainer.imitation.checkpoint import CheckpointError
+from ordertrainer.policy.actor import Network
+from ordertrainer.policy.checkpoint import policy_of, read_policy
+from ordertrainer.policy.imitate import LAST, PARTS, Bounds, Settings, imitate
+from ordertrainer.policy.report import CHANCE, RULES, examine, makers
+from ordertrainer.policy.sitting import Machine, catalogue
+from ordertrainer.policy.suites import MIX
+from ordertrainer.policy.telling import told_to
+from ordertrainer.tracking import Server, Tracked
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Training:
+    """One training.
+
+    Attributes:
+        out: its folder.
+        settings: how to train, its seed among it.
+        bounds: when to stop.
+        machine: how it is computed.
+        exam_hosts: on which network, rules and chance are compared afterwards; 0: not at all.
+        mlflow: told of it.
+    """
+
+    out: Path
+    settings: Settings
+    bounds: Bounds
+    machine: Machine
+    exam_hosts: int = 0
+    mlflow: Server | None = None
+
+
+def folder(out: Path, seed: int) -> Path:
+    """Return where a seed's training lies."""
+    return out / f"seed-{seed}"
+
+
+def begun(out: Path, seeds: Sequence[int]) -> list[Path]:
+    """Return the folders that hold a training already."""
+    return [each for each in (folder(out, seed) for seed in seeds) if (each / LAST).exists()]
+
+
+def trainings(model: Training, seeds: Sequence[int], seal: Path) -> list[Task[dict[str, Any]]]:
+    """Return the same training from each seed, as tasks.
+
+    Args:
+        model: of all; its folder holds theirs.
+        seeds: of weights, hosts and draws.
+        seal: of `ordertrainer.fanout.sealed`.
+    """
+    out, machine = model.out.resolve(), model.machine
+    return [
+        Task(
+            name=f"training of seed {seed}",
+            seed=seed,
+            work=partial(train, replace(model, out=folder(out, seed), settings=replace(model.settings, seed=seed)), seal),
+            cpus=machine.threads,
+            gpus=int(machine.device.startswith("cuda")),
+            refusals=(CatalogueError, CheckpointError, HeldOutError, NotSharedError),
+        )
+        for seed in seeds
+    ]
+
+
+def train(asked: Training, seal: Path, tick: Share) -> dict[str, Any]:
+    """Train, or go on; return what came of it as plain values.
+
+    Raises:
+        NotSharedError: the folder is not the driver's.
+        CheckpointError: it holds another training.
+        CatalogueError: playbooks cannot be read.
+        HeldOutError: the split cannot be read, or a draw broke it.
+    """
+    refuse_elsewhere(seal)
+    torch.set_num_threads(asked.machine.threads)
+    playbooks, suite_of = catalogue(asked.machine.device)
+    whole = 0.9 if asked.exam_hosts else 1.0
+    with told_to(asked.mlflow, asked.out, asked.settings, playbooks) as told:
+        watcher = Tracked(_Ticking(lambda share: tick(whole * share)), told)
+        path = imitate(playbooks, heldout.load(), asked.out, asked.settings, bounds=asked.bounds, watcher=watcher)
+    content = read_policy(path)
+    found: dict[str, Any] = {
+        "seed": asked.settings.seed,
+        "checkpoint": str(path),
+        "commit": content["commit"],
+        "tune": content["tune"],
+    }
+    if asked.exam_hosts:
+        net = policy_of(content).to(playbooks.contracts.device)
+        arms = makers(playbooks, lambda: Network(net, playbooks.contracts), (RULES, CHANCE), asked.settings.seed)
+        seed, hosts = asked.settings.seed, asked.exam_hosts
+
+        def rest(_who: str, share: float) -> None:
+            tick(whole + (1.0 - whole) * share)
+
+        found["exam"] = examine(playbooks, arms, [suite_of[MIX]], hosts=hosts, seed=seed, tick=rest)
+    return found
+
+
+class _Ticking:
+    """A watcher that only wants to know how much of a training is done: by count or by time, whichever bound is nearer."""
+
+    def __init__(self, tick: Share) -> None:
+        self._tick, self._bounds, self._seconds = tick, Bounds(), 0.0
+
+    def begin(self, bounds: Bounds, seconds: float) -> None:
+        self._bounds, self._seconds = bounds, seconds
+
+    def part(self, what: str, iteration: int, share: float) -> None:
+        by_count = (iteration + (PARTS.index(what) + share) / len(PARTS)) / self._bounds.iterations
+        self._tick(min(1.0, max(by_count, self._seconds / (60.0 * self._bounds.minutes))))
+
+    def line(self, said: Mapping[str, Any]) -> None:
+        self._seconds += said["seconds"]
