@@ -65,7 +65,7 @@ def test_answers_at_a_terminal_become_weights(sitting, tmp_path):
     sitting.until("skip or quit?", 2)
     sitting.types("a")
     sitting.until("skip or quit?", 3)
-    assert "1 answers; weights known within a factor of" in sitting.shown
+    assert "1 answer; weights known within a factor of" in sitting.shown
     sitting.types("b")
     sitting.until("skip or quit?", 4)
     sitting.program.send_signal(signal.SIGINT)

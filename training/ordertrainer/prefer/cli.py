@@ -32,13 +32,13 @@ from ordertrainer.prefer.received import ratings_in
 from ordertrainer.prefer.report import agreement, figures, turned, ways
 from ordertrainer.prefer.scenes import Scene
 from ordertrainer.prefer.session import Session
-from ordertrainer.prefer.show import progress, show_question, show_report, show_turned, show_ways
+from ordertrainer.prefer.show import counted, progress, show_question, show_report, show_turned, show_ways
 from ordertrainer.prefer.words import Words
 from ordertrainer.sim.catalogue import PLAYBOOKS
 
 INTERRUPTED: Final = 130
 ENOUGH: Final = 100
-ERRORS: Final = Console(stderr=True, highlight=False)
+ERRORS: Final = Console(stderr=True, soft_wrap=True, highlight=False)
 OUTPUT: Final = Console(width=140, soft_wrap=True, highlight=False)
 
 CostsFile = Annotated[Path | None, typer.Option("--costs", help="Weights in force (TOML, [costs]); the defaults without.")]
@@ -66,7 +66,7 @@ def compare(
             report = figures(prior, session.belief, comparisons(kept.answers))
     _write(json_file, report)
     ERRORS.print(
-        f"{session.answers} answers in {answers}; `ordertrainer prefer --answers {answers} --out costs.toml` learns from them"
+        f"{counted(session.answers)} in {answers}; `ordertrainer prefer --answers {answers} --out costs.toml` learns from them"
     )
 
 
@@ -140,7 +140,7 @@ def _about(report: dict[str, Any], costs: Path | None) -> Sequence[str]:
     moved = [name for name, row in report["weights"].items() if row["moved"]]
     return (
         f"Weights of costs, in seconds of trouble; `ordertrainer prefer`, {datetime.now(UTC):%Y-%m-%d}.",
-        f"From {report['asked']} answers and {report['ratings']} ratings; before: {costs or 'the defaults'}.",
+        f"From {counted(report['asked'])} and {counted(report['ratings'], 'rating')}; before: {costs or 'the defaults'}.",
         f"Moved, by 95 %: {', '.join(moved) or 'none'}.",
     )
 

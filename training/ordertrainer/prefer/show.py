@@ -31,9 +31,14 @@ def progress(answers: int, belief: Belief) -> str:
     """Return how sure the weights are after some answers."""
     widest = max(belief.factors, key=belief.factors.__getitem__)
     return (
-        f"{answers} answers; weights known within a factor of {belief.factor:.2f}, "
+        f"{counted(answers)}; weights known within a factor of {belief.factor:.2f}, "
         f"least of all {widest} (a factor of {belief.factors[widest]:.2f})"
     )
+
+
+def counted(number: int, what: str = "answer") -> str:
+    """Return a number of things in words."""
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def show_report(console: Console, report: Mapping[str, Any]) -> None:
@@ -41,12 +46,12 @@ def show_report(console: Console, report: Mapping[str, Any]) -> None:
     console.print(weights_table(report))
     console.print(f"a plan that saves twice of what it costs is preferred in {report['twice']:.0%} of answers")
     if report["ratings"] or report["ratings_that_say_nothing"]:
-        console.print(f"{report['ratings']} ratings, each counted as a quarter of an answer")
+        console.print(f"{counted(report['ratings'], 'rating')}, each counted as a quarter of an answer")
     for why, number in report["ratings_that_say_nothing"].items():
         console.print(f"{number} more say nothing of weights: {why}", markup=False)
     if told := report["agreement"]:
         console.print(
-            f"agreement with {told['answers']} answers, each left out of the learning: {told['after']:.0%}; "
+            f"agreement with {counted(told['answers'])}, each left out of the learning: {told['after']:.0%}; "
             f"with the weights before: {told['before']:.0%}"
         )
 

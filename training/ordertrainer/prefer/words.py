@@ -16,8 +16,8 @@ from ordertrainer.prefer.scenes import Deed, Plan, Scene, Trouble
 from ordertrainer.sim.layout import Layout
 from ordertrainer.sim.levels import NEVER_S
 
-_UNITS: Final = ("nginx", "redis", "postgresql", "the worker", "the mail server", "the cron service")
-_NAME_SERVER: Final = "the host's name server"
+_UNITS: Final = ("nginx", "redis", "postgresql", "the worker", "the mail server", "dnsmasq")
+"""The last one is the name server of hosts that have their own."""
 _ONLY: Final = {
     EntityKind.PROCESS: "process {}",
     EntityKind.RESOLVER: "name resolution",
@@ -99,8 +99,6 @@ class Words:
     def _name(self, slot: int) -> str:
         kind = self.layout.kinds[slot]
         number = slot - self.layout.first(kind)
-        if slot == self.layout.resolver_unit:
-            return _NAME_SERVER
         if kind is EntityKind.UNIT:
             return _UNITS[number % len(_UNITS)]
         return _ONLY[kind].format(number + 1) if kind in _ONLY else self.layout.entity(slot).key
