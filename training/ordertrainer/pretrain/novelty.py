@@ -3,8 +3,8 @@
     step      what the next second costs a network that saw everything until now
     half      what it costs one that saw nothing of the last 8 seconds: trouble that lasts surprises for longer
 
-Either as a mean over all values, or as the most that one thing (host or entity) costs. Which of the four is used is chosen on the
-families that are for choosing; the families held out are asked once for that one.
+Each as a mean over all values, as the most that one value costs, or as a mean of the few that cost most. Which of the six is used
+is chosen on the families that are for choosing; the families held out are asked once for that one.
 """
 
 from collections.abc import Mapping, Sequence
@@ -26,6 +26,7 @@ from ordertrainer.pretrain.moments import Course
 LOOKS_S: Final = 10.0
 """A fault is looked for in the seconds after it landed, and on a quiet host in as many."""
 _DARK_S: Final = 8.0
+_FEW: Final = 5
 RESAMPLES: Final = 1000
 
 
@@ -53,9 +54,9 @@ def surprise(net: NextNet, course: Course) -> Surprise:
 
 
 def _ways(charged: Bits) -> dict[str, Tensor]:
-    things = torch.cat((charged.host.sum(-1, keepdim=True), charged.entities.sum(-1)), dim=1)
+    every = torch.cat((charged.host, charged.entities.flatten(1)), dim=1)
     count = charged.of_host.sum(-1) + charged.of_entities.sum((-1, -2))
-    return {"mean": things.sum(1) / count.clamp(min=1), "most": things.amax(1)}
+    return {"mean": every.sum(1) / count.clamp(min=1), "most": every.amax(1), "few": every.topk(_FEW, dim=1).values.mean(1)}
 
 
 def peaks(found: Sequence[Surprise], way: str) -> NDArray[np.float32]:
