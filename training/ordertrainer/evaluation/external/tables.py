@@ -9,7 +9,7 @@ from ordertrainer.evaluation.intervals import number, words
 Report = Mapping[str, Any]
 
 _FOUND: Final = (
-    "label", "scorer", "AUC (95 %)", "average precision", "samples found", "events found", "by false alarms alone", "onset delay"
+    "label", "scorer", "AUC (95 %)", "average precision", "samples found", "events found", "found by chance", "onset delay, s"
 )  # fmt: skip
 
 
@@ -64,7 +64,8 @@ def _found(report: Report) -> str:
     if not report["labels"]:
         return ""
     lines = [
-        f"Each label against what is quiet; found at {report['far']:.1%} of quiet samples called wrong:\n",
+        f"Each label against what is quiet; found at {report['far']:.1%} of quiet samples called wrong. By chance: as many events of",
+        "these lengths the same false alarms would find where nothing is wrong.\n",
         f"| {' | '.join(_FOUND)} |",
         "|---" * len(_FOUND) + "|",
     ]
