@@ -111,6 +111,13 @@ def test_one_slip_does_not_move_everything():
     assert after.costs.false_call < 1.1 * before.costs.false_call
 
 
+def test_nobody_is_taken_to_be_certain():
+    """However sharp somebody is and however clear the case, one answer of a hundred is a slip."""
+    sharp = beforehand(Costs()).mean + np.array([3.0, *[0.0] * len(NAMES)])
+    chance = chances(sharp[None], np.array([row(3600.0), row(-3600.0)]))
+    assert chance[:, 0] == pytest.approx([0.99, 0.01], abs=1e-4)
+
+
 def test_a_rating_counts_as_much_as_it_is_given():
     """Four quarters of an answer are one answer."""
     prior, gain = beforehand(Costs()), row(30.0, call=-1.0)
