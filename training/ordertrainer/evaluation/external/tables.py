@@ -64,8 +64,8 @@ def _found(report: Report) -> str:
     if not report["labels"]:
         return ""
     lines = [
-        f"Each label against what is quiet; found at {report['far']:.1%} of quiet samples called wrong. By chance: as many events of",
-        "these lengths the same false alarms would find where nothing is wrong.\n",
+        f"Each label against what is quiet; found at {report['far']:.1%} of quiet samples called wrong. By chance: so many",
+        "events of these lengths the same false alarms would find where nothing is wrong.\n",
         f"| {' | '.join(_FOUND)} |",
         "|---" * len(_FOUND) + "|",
     ]
