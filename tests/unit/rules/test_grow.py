@@ -50,6 +50,13 @@ def test_who_says_nothing_has_no_rules(units):
     assert grow(units(probe_latency_s=[0.1, 0.9] * 20), np.zeros(40, np.int64), 0) == []
 
 
+def test_what_is_too_fine_to_be_read_is_no_rule(units):
+    """Two values that differ in the fifth digit are not divided by a number of two digits, and nothing breaks."""
+    facts = units(probe_latency_s=[0.48210, 0.48214] * 20)
+    rules = grow(facts, np.array([0, 1] * 20), 0)
+    assert all(rule.hold(facts).all() or not rule.hold(facts).any() for rule in rules)
+
+
 def test_of_comparisons_of_one_signal_the_tightest_remains():
     """A branch may ask the same signal again and again."""
 

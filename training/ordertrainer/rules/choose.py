@@ -34,7 +34,7 @@ AGREES_MIN: Final = 0.8
 INCIDENTS_MIN: Final = 3
 """What was seen less often is no rule."""
 GAIN_MIN: Final = 3
-"""Entities that a rule must put right on the whole."""
+"""Entities that a rule must put right on the whole; each comparison costs one, because somebody has to read it."""
 
 Said = Mapping[EntityKind, NDArray[np.int64]]
 Known = Mapping[EntityKind, Facts]
@@ -158,7 +158,7 @@ def chosen_from(candidates: Sequence[Rule], known: Known, said: Said, budget: Bu
             before = now[rule.kind]
             for place, mine in ((chosen.appendleft, holds[number]), (chosen.append, holds[number] & (before == 0))):
                 right = rights[number][mine]
-                gain = int(right.sum() - before[mine].sum())
+                gain = int(right.sum() - before[mine].sum()) - len(rule.clauses)
                 worth = gain / math.sqrt(often.get(rule.answer, 1))
                 if gain >= GAIN_MIN and worth > best and (right > 0).mean() >= budget.agrees_min:
                     best, found = worth, (number, mine, place)

@@ -64,6 +64,8 @@ def _rules(facts: Facts, said: NDArray[np.int64], tree: Any) -> Iterator[Rule]:
     open_places = [_Place(node=0, where=np.arange(len(facts)), clauses=())]
     while open_places:
         place = open_places.pop()
+        if not len(place.where):
+            continue  # a threshold that nobody could have read was rounded past all that came here
         if tree.children_left[place.node] != _LEAF:
             open_places += _children(facts, tree, place)
             continue
