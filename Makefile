@@ -16,6 +16,7 @@ drill: $(VENV)/.drill ## break a disposable host, let orderd repair it, prove it
 
 test: $(VENV)/.test ## everything: linters, types, unit, contract, integration, drill tests
 	@command -v dbus-daemon >/dev/null || [ -n "$(NO_APT)" ] || { echo 'installing the Debian package dbus-daemon'; apt-get install -y -qq dbus-daemon >/dev/null; }
+	@command -v java >/dev/null || [ -n "$(NO_APT)" ] || { echo 'installing the Debian package default-jre-headless'; apt-get update -qq && apt-get install -y -qq default-jre-headless >/dev/null; }
 	@$(BIN)/ordertrainer host prepare
 	@$(BIN)/pytest $(PYTEST_ARGS)
 
