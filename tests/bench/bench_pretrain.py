@@ -43,7 +43,7 @@ from ordertrainer.pretrain.learn import Settings as Pretraining
 from ordertrainer.pretrain.learn import Sources, pretrain
 
 ARMS = ("random", "pretrained")
-TUNE_WINDOWS, TEST_WINDOWS = 1000, 3000
+TUNE_WINDOWS, TEST_WINDOWS = 400, 1000
 TUNE_SEED, TEST_SEED = 1001, 1002
 
 

@@ -126,6 +126,21 @@ def test_signals_are_told_from_those_before_them(net):
     assert moved[1, 8:].any()
 
 
+def test_no_signal_is_told_from_itself(net):
+    """What a signal turns out to be changes nothing of its own distribution, or the price would be no price."""
+    draws = torch.Generator().manual_seed(5)
+    slots = torch.randint(0, CODES, (1, SLOTS, 8), generator=draws).float()
+    nexts = torch.randint(0, CODES, (1, 8), generator=draws).float()
+    things = Things(slots, nexts, torch.rand(1, 2 * SMALL.width, generator=draws), torch.ones(1, dtype=torch.bool), 0)
+    every = torch.ones(1, 8, dtype=torch.bool)
+    before = net.head.of(things, every)
+    nexts[0, 5] = 255.0 - nexts[0, 5]
+    after = net.head.of(things, every)
+    assert torch.equal(before.mean[:6], after.mean[:6])
+    assert torch.equal(before.log_scale[:6], after.log_scale[:6])
+    assert not torch.equal(before.mean[6:], after.mean[6:])
+
+
 def test_without_a_name_nothing_but_its_own_slots_counts(net):
     """Of a nameless window neither other signals nor other entities change what a signal costs."""
     seen, host, rows = _drawn(count=2)
