@@ -13,7 +13,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PROGRAM = [sys.executable, "-m", "ordertrainer"]
 ENVIRONMENT = {"PYTHONPATH": f"{ROOT / 'daemon'}:{ROOT / 'training'}", "TERM": "dumb", "COLUMNS": "140"}
-PATIENCE_S = 60.0
+PATIENCE_S = 120.0
 
 
 class Sitting:

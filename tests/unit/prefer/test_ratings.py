@@ -52,8 +52,10 @@ def rated(record, *others, good=True):
 
 
 def test_a_repair_that_helped_stands_beside_a_call_for_nothing(lived):
-    """With the time it took, and the risk and reach of its contract."""
-    answer = comparison(rated(lived(*ran("verified", 6.5, state=RESOLVED))), REPAIRS)
+    """With the time until its target was healthy, and the risk and reach of its contract."""
+    hold_s = REPAIRS["service_kill_and_restart"].verify.hold_s
+    answer = comparison(rated(lived(*ran("verified", 6.5 + hold_s, state=RESOLVED))), REPAIRS)
+    assert hold_s > 0.0
     assert answer.a == Bill(trouble_s=6.5, repair=1.0, risk=1.0)
     assert answer.b == Bill(false_call=1.0)
     assert answer.said is Said.A

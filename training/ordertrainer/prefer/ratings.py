@@ -3,8 +3,9 @@
 A rating is one bit about one decision, and says nothing of what else could have been done. What can be known is taken, and
 nothing is made up:
 
-    the plan      the repair that was decided: how long it took until verification had spoken, its contract's risk and reach,
-                  whether something else was found changed (counts as touching what is healthy), and lasting harm in vain
+    the plan      the repair that was decided: how long it took until its target was healthy, or was given up; its contract's
+                  risk and reach; whether something else was found changed (counts as touching what is healthy); lasting harm in
+                  vain
     beside it     to call a person at that moment instead; who would have been called rightly when no repair of the incident
                   helped in the end, and for nothing when one did
 
@@ -114,8 +115,10 @@ def _judged(record: DecisionRecord) -> Step | None:
 
 def _bill(record: DecisionRecord, repair: Repair, judged: Step) -> Bill:
     risk = tuple(Risk).index(repair.risk)
+    # What helped was healthy for as long as verification wants to see it so.
+    held_s = repair.verify.hold_s if judged.what == "verified" else 0.0
     return Bill(
-        trouble_s=round(judged.at.seconds_since(record.decision.at), 3),
+        trouble_s=round(max(0.0, judged.at.seconds_since(record.decision.at) - held_s), 3),
         repair=1.0,
         risk=float(risk),
         host_wide=float(repair.blast_radius is BlastRadius.HOST),
