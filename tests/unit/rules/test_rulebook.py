@@ -112,6 +112,7 @@ def test_a_process_is_told_by_its_two_numbers(written):
         "orderd_start_ticks": "{{ event.entity.key.split(':')[1] }}",
     }
     assert "#           orderd_protected_units:" in text
+    assert f"ANSIBLE_LIBRARY={AT}/library" in text
 
 
 def test_names_are_unique(written):

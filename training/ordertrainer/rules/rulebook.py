@@ -72,7 +72,8 @@ def rulebook(rules: Iterable[Listed], repairs: Mapping[str, Repair], *, sources:
         entries += _entries(number, each, repairs.get(each.repair), variables, playbooks)
     ruleset = {"name": title, "hosts": "localhost", "sources": [_source()], "rules": entries}
     body = yaml.safe_dump([ruleset], sort_keys=False, width=200, allow_unicode=True)
-    return _header(title, {name: _SETTINGS[name] for name in sorted(names - set(_OF_THE_EVENT))}) + body
+    settings = {name: _SETTINGS[name] for name in sorted(names - set(_OF_THE_EVENT))}
+    return _header(title, settings, playbooks) + body
 
 
 def condition(kind: EntityKind, clauses: Iterable[Clause], also: Condition | None = None) -> str:
@@ -183,7 +184,7 @@ def _variables(sources: Path, repair: str) -> tuple[str, ...]:
     return tuple(sorted(set(_VARIABLE.findall(text))))
 
 
-def _header(title: str, settings: Mapping[str, object]) -> str:
+def _header(title: str, settings: Mapping[str, object], playbooks: Path) -> str:
     localhost = {"ansible_connection": "local", **settings}
     example = yaml.safe_dump({"all": {"hosts": {"localhost": localhost}}}, sort_keys=False)
     lines = [
@@ -193,7 +194,7 @@ def _header(title: str, settings: Mapping[str, object]) -> str:
         "these rules; orderd has all three, and decides by the model itself.",
         "",
         f"    export {TOKEN}=events-$(openssl rand -hex 16)",
-        f"    export ANSIBLE_LIBRARY={INSTALLED}/library ANSIBLE_MODULE_UTILS={INSTALLED}/module_utils",
+        f"    export ANSIBLE_LIBRARY={playbooks}/library ANSIBLE_MODULE_UTILS={playbooks}/module_utils",
         f"    ansible-rulebook --rulebook FILE --inventory INVENTORY --env-vars {TOKEN}",
         "",
         "    while sleep 1; do",
