@@ -51,9 +51,9 @@ def test_two_workers_find_what_one_process_finds(cluster):
     torch.manual_seed(0)
     net = PolicyNet(PolicyShape(width=16, hidden=16, layers=1, heads=2)).eval()
     weights = Weights(shape=dict(net.shape._asdict()), tensors=net.state_dict())
-    every = reports.turns(["singles", "quiet"], ["network", "rules", "chance"], 6)
+    every = reports.turns(["singles"], ["network", "rules", "chance"], 4)
     tasks = sittings(weights, every, seed=3, machine=Machine())
-    asked = [known["singles"], known["quiet"]]
+    asked = [known["singles"]]
     here = reports.told(playbooks, asked, every, fan_out(tasks))
     shares = []
     there = reports.told(playbooks, asked, every, fan_out(tasks, address=cluster, tick=lambda _, share: shares.append(share)))

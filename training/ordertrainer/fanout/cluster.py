@@ -32,6 +32,9 @@ LOST_MAX: Final = 2
 """As often is a task done again whose worker was lost."""
 FLYING_MAX: Final = 256
 """Tasks that the cluster knows of at a time; it places them as it has room."""
+TOKEN: Final = " (one that asks for a token wants RAY_AUTH_MODE=token and the token, as Ray documents it)"
+STARTS: Final = 3
+"""As often is a cluster of its own started: Ray gives its processes half a minute, which a busy machine may not."""
 BEAT_S: Final = 1.0
 GRACE_S: Final = 10.0
 """What is under way has this long to put things in order when all is cancelled."""
@@ -58,12 +61,15 @@ def connected(address: str, cpus: int | None = None, kinds: Collection[str] = ()
     if address == LOCAL:
         made = {"num_cpus": cpus, "resources": dict.fromkeys(kinds, 1), "include_dashboard": False}
         made["object_store_memory"] = STORE_BYTES
-    try:
-        ray.init(address=address, log_to_driver=False, configure_logging=False, **made)
-    except Exception as error:  # Ray raises bare ones, too
-        ray.shutdown()
-        said = str(error).strip().splitlines() or [type(error).__name__]
-        raise AddressError(f"--ray {address}: {said[0]}") from error
+    for left in reversed(range(STARTS if address == LOCAL else 1)):
+        try:
+            ray.init(address=address, log_to_driver=False, configure_logging=False, **made)
+            break
+        except Exception as error:  # Ray raises bare ones, too
+            ray.shutdown()
+            if not left:
+                said = str(error).strip().splitlines() or [type(error).__name__]
+                raise AddressError(f"--ray {address}: {said[0].rstrip('.')}{'' if address == LOCAL else TOKEN}") from error
     try:
         yield
     finally:
