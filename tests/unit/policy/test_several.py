@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -17,9 +18,9 @@ from ordertrainer.policy.sitting import Machine
 
 @pytest.fixture
 def model(brief, tmp_path):
-    """Return a training of one short iteration, with an exam on a few hosts."""
+    """Return a training of one short iteration."""
     bounds = Bounds(iterations=1)
-    return Training(out=tmp_path / "out", settings=brief, bounds=bounds, machine=Machine(), exam_hosts=2)
+    return Training(out=tmp_path / "out", settings=brief, bounds=bounds, machine=Machine())
 
 
 def test_each_seed_trains_as_it_would_alone(model, train, brief, tmp_path):
@@ -76,16 +77,23 @@ def test_the_interval_of_a_few_seeds_is_students(values, half):
     assert found["value"] - found["low"] == pytest.approx(half, abs=1e-9)
 
 
+def test_what_one_seed_has_no_number_for_has_no_mean():
+    """As where no host of an exam was broken."""
+    assert mean([0.5, math.nan]) == {"value": None, "low": None, "high": None}
+
+
 def test_one_seed_has_no_interval():
     """A figure without one is not compared with anything."""
     assert mean([0.7]) == {"value": 0.7, "low": None, "high": None}
 
 
 def test_what_is_kept_of_an_interrupted_seed_is_gone_on_with(model, tmp_path):
-    """A lost worker, or Ctrl-C, costs an iteration."""
+    """A lost worker, or Ctrl-C, costs an iteration; the exam is another look at the same weights."""
+    model = replace(model, exam_hosts=2)
     with sealed(tmp_path / "out") as seal:
         (before,) = fan_out(trainings(model, [5], seal))
         first = (folder(tmp_path / "out", 5) / LAST).read_bytes()
         (after,) = fan_out(trainings(model, [5], seal))
     assert (folder(tmp_path / "out", 5) / LAST).read_bytes() == first
     assert after == before
+    assert {"exam: network", "exam: rules", "exam: chance"} <= set(report([after])["mean"])

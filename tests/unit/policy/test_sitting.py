@@ -15,20 +15,20 @@ from ordertrainer.policy.suites import MIX, training_mix
 
 @pytest.fixture
 def arms(playbooks, untrained, monkeypatch):
-    """Return a network, rules and chance, before three hosts at a time."""
-    monkeypatch.setattr(reports, "PART_HOSTS", 3)
-    return makers(playbooks, lambda: Network(untrained, playbooks.contracts), ("rules", "chance"), 3)
+    """Return a network and chance, before two hosts at a time."""
+    monkeypatch.setattr(reports, "PART_HOSTS", 2)
+    return makers(playbooks, lambda: Network(untrained, playbooks.contracts), ("chance",), 3)
 
 
 def test_an_exam_as_tasks_finds_what_it_finds_in_one_go(playbooks, held, untrained, arms):
     """Every figure of every policy, to the last digit; each task travels as bytes."""
     asked = [training_mix(playbooks.world, held)]
-    every = turns([MIX], arms, 5)
+    every = turns([MIX], arms, 3)
     weights = Weights(shape=dict(untrained.shape._asdict()), tensors=untrained.state_dict())
     tasks = pickle.loads(pickle.dumps(sittings(weights, every, seed=3, machine=Machine())))
     found = told(playbooks, asked, every, fan_out(tasks))
-    assert len(tasks) == 8
-    assert {"hosts": 5, "seed": 3, **found} == examine(playbooks, arms, asked, hosts=5, seed=3)
+    assert len(tasks) == 4
+    assert {"hosts": 3, "seed": 3, **found} == examine(playbooks, arms, asked, hosts=3, seed=3)
 
 
 def test_hosts_are_played_in_parts_that_are_the_same_for_every_policy(monkeypatch):

@@ -28,17 +28,19 @@ def figures(found: Mapping[str, Any]) -> dict[str, float]:
     told |= {f"settled, {suite}": float(scored["settled"]) for suite, scored in tune["suites"].items()}
     if "exam" in found:
         scored = found["exam"]["suites"][MIX]["scores"]
-        told |= {f"exam: {who}": float(scored[who]["settled"]["value"]) for who in (NETWORK, RULES, CHANCE)}
+        told |= {f"exam: {who}": _number_of(scored[who]["settled"]["value"]) for who in (NETWORK, RULES, CHANCE)}
     return told
 
 
 def mean(values: Sequence[float]) -> dict[str, float | None]:
-    """Return the mean of one figure over seeds with its 95 % interval, None where one seed alone gives none.
+    """Return the mean of one figure over seeds with its 95 % interval, None where there is none.
 
     References:
         Student 1908, The probable error of a mean: seeds are few and alike, which is what his distribution is for.
     """
     value = statistics.fmean(values)
+    if math.isnan(value):
+        return {"value": None, "low": None, "high": None}
     if len(values) < 2:  # noqa: PLR2004  one value has no spread
         return {"value": value, "low": None, "high": None}
     half = _STUDENT[min(len(values), len(_STUDENT) + 1) - 2] * statistics.stdev(values) / math.sqrt(len(values))
@@ -69,13 +71,18 @@ def table(every: Sequence[Mapping[str, Any]]) -> Table:
     return shown
 
 
+def _number_of(value: float | None) -> float:
+    return math.nan if value is None else value
+
+
 def _number(name: str, value: float) -> str:
     return f"{value:.0f}" if name == "iterations" else f"{value:.3f}"
 
 
 def _mean(name: str, found: Mapping[str, float | None]) -> str:
     value, low, high = found["value"], found["low"], found["high"]
-    assert value is not None  # the mean of something
+    if value is None:
+        return "-"
     if name == "iterations" or low is None or high is None:
         return f"{value:.1f}" if name == "iterations" else f"{value:.3f}"
     return f"{value:.3f} ({low:.3f} to {high:.3f})"
