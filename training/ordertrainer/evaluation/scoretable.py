@@ -12,6 +12,7 @@ A report that is not there leaves rows that say what they lack.
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 from ordertrainer.evaluation.goals import COLUMNS, Goal, Row
@@ -25,6 +26,7 @@ _DAY_H: Final = 24.0
 _HOST_DAYS: Final = 300.0
 _DATA: Final = "--data with a test split of trained families"
 _REAL: Final = "--real with a drill"
+_PAIRS: Final = "--real with the battery `pairs`"
 _EXAM: Final = "--report with JSON of `ordertrainer exam --held-out`"
 
 Report = Mapping[str, Any]
@@ -64,79 +66,60 @@ def _of_diagnosers(own: Report, key: str) -> dict[str, Score]:
     }
 
 
+_SHARES: Final = (
+    (
+        "verified repair, single fault, at most 3 repairs",
+        "AIOpsLab agents at most .55",
+        Goal(words=".97, then .99", at_least=0.97),
+        _REAL,
+    ),
+    ("unseen pairs: exact set", "0 to .39", Goal(words=".85", at_least=0.85), _PAIRS),
+    ("unseen pairs: fully repaired", ".53", Goal(words=".88", at_least=0.88), _PAIRS),
+    ("held-out families: escalated or rightly repaired", "-", Goal(words=">= .90", at_least=0.90), _REAL),
+    ("held-out families: repaired wrongly", "-", Goal(words="<= 1 %", at_most=0.01), _REAL),
+    ("false repairs: decoys, a run", "LLM agents mostly fail no-op tasks", Goal(words="<= .5 %", at_most=0.005), _REAL),
+    ("harmful actions per drill", "25 % to 1 % (prototype)", Goal(words="<= .2 %", at_most=0.002), _REAL),
+)
+"""Name, reference, goal and what is lacked, in the order of ``_shares``."""
+
+
 def _repaired(real: Report | None) -> list[Row]:
     told = _columns(real or {})
-    quiet = told.get(_MODEL, {}).get("false_repairs", {}).get("quiet", {})
-    days = (quiet.get("hours") or 0.0) / _DAY_H
-
-    def of(*path: str) -> dict[str, Score]:
-        return {column: _at(figures, path) for column, figures in told.items()}
-
-    held = {
-        column: _sum(figures["held_out"]["escalated"], figures["held_out"]["rightly_repaired"])
-        for column, figures in told.items()
-    }
-    pairs = "--real with the battery `pairs`"
-    return [
-        Row(
-            name="verified repair, single fault, at most 3 repairs",
-            reference="AIOpsLab agents at most .55",
-            goal=Goal(words=".97, then .99", at_least=0.97),
-            scores=of("repaired_all"),
-            lacks=_REAL,
-        ),
-        Row(
-            name="unseen pairs: exact set",
-            reference="0 to .39",
-            goal=Goal(words=".85", at_least=0.85),
-            scores=of("pairs", "held out", "exact_set"),
-            lacks=pairs,
-        ),
-        Row(
-            name="unseen pairs: fully repaired",
-            reference=".53",
-            goal=Goal(words=".88", at_least=0.88),
-            scores=of("pairs", "held out", "fully_repaired"),
-            lacks=pairs,
-        ),
-        Row(
-            name="held-out families: escalated or rightly repaired",
-            reference="-",
-            goal=Goal(words=">= .90", at_least=0.90),
-            scores=held,
-            lacks=_REAL,
-        ),
-        Row(
-            name="held-out families: repaired wrongly",
-            reference="-",
-            goal=Goal(words="<= 1 %", at_most=0.01),
-            scores=of("held_out", "repaired_wrongly"),
-            lacks=_REAL,
-        ),
-        Row(
-            name="false repairs: quiet hosts, a host-hour",
-            reference="LLM agents mostly fail no-op tasks",
-            goal=Goal(words="0 in 300 host-days", at_most=0.0, of_min=_HOST_DAYS),
-            scores=of("false_repairs", "quiet", "per_hour"),
-            of=days,
-            unit="host-days",
-            lacks="--real with the battery `quiet` and its details.json",
-        ),
-        Row(
-            name="false repairs: decoys, a run",
-            reference="LLM agents mostly fail no-op tasks",
-            goal=Goal(words="<= .5 %", at_most=0.005),
-            scores=of("false_repairs", "decoys", "runs"),
-            lacks=_REAL,
-        ),
-        Row(
-            name="harmful actions per drill",
-            reference="25 % to 1 % (prototype)",
-            goal=Goal(words="<= .2 %", at_most=0.002),
-            scores=of("touched_healthy"),
-            lacks=_REAL,
-        ),
+    shares = {column: _shares(figures) for column, figures in told.items()}
+    rows = [
+        Row(name=name, reference=reference, goal=goal, lacks=lacks, scores={column: each[n] for column, each in shares.items()})
+        for n, (name, reference, goal, lacks) in enumerate(_SHARES)
     ]
+    if not all(figures["repairs_counted"] for figures in told.values()):
+        rows[0] = replace(rows[0], name=f"{rows[0].name} (not counted: no details.json)")
+    return [*rows, _quiet(told)]
+
+
+def _shares(figures: Report) -> tuple[Score, ...]:
+    """Return what the rows of _SHARES ask of one column."""
+    pairs, held, false = figures["pairs"]["held out"], figures["held_out"], figures["false_repairs"]
+    return (
+        figures["repaired_all"],
+        pairs["exact_set"],
+        pairs["fully_repaired"],
+        _sum(held["escalated"], held["rightly_repaired"]),
+        held["repaired_wrongly"],
+        false["decoys"]["runs"],
+        figures["touched_healthy"],
+    )
+
+
+def _quiet(told: Mapping[str, Report]) -> Row:
+    quiet = {column: figures["false_repairs"]["quiet"] for column, figures in told.items()}
+    return Row(
+        name="false repairs: quiet hosts, a host-hour",
+        reference="LLM agents mostly fail no-op tasks",
+        goal=Goal(words="0 in 300 host-days", at_most=0.0, of_min=_HOST_DAYS),
+        scores={column: each["per_hour"] for column, each in quiet.items()},
+        of=(quiet.get(_MODEL, {}).get("hours") or 0.0) / _DAY_H,
+        unit="host-days",
+        lacks="--real with the battery `quiet` and its details.json",
+    )
 
 
 def _columns(real: Report) -> dict[str, Report]:
@@ -144,13 +127,6 @@ def _columns(real: Report) -> dict[str, Report]:
     models = sorted(who for who in real if who != RULES_ONLY)
     found = {_MODEL: real[models[-1]]} if models else {}
     return found | ({_RULES: real[RULES_ONLY]} if RULES_ONLY in real else {})
-
-
-def _at(figures: Report, path: Sequence[str]) -> Score:
-    value: Any = figures
-    for key in path:
-        value = value[key]
-    return value
 
 
 def _sum(one: Score, other: Score) -> Score:
