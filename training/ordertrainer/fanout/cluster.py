@@ -32,7 +32,7 @@ LOST_MAX: Final = 2
 """As often is a task done again whose worker was lost."""
 FLYING_MAX: Final = 256
 """Tasks that the cluster knows of at a time; it places them as it has room."""
-TOKEN: Final = " (one that asks for a token wants RAY_AUTH_MODE=token and the token, as Ray documents it)"
+UNLESS_TOLD: Final = " (one that asks for a token wants RAY_AUTH_MODE=token and the token, as Ray documents it)"
 STARTS: Final = 3
 """As often is a cluster of its own started: Ray gives its processes half a minute, which a busy machine may not."""
 BEAT_S: Final = 1.0
@@ -69,7 +69,7 @@ def connected(address: str, cpus: int | None = None, kinds: Collection[str] = ()
             ray.shutdown()
             if not left:
                 said = str(error).strip().splitlines() or [type(error).__name__]
-                raise AddressError(f"--ray {address}: {said[0].rstrip('.')}{'' if address == LOCAL else TOKEN}") from error
+                raise AddressError(f"--ray {address}: {said[0].rstrip('.')}{'' if address == LOCAL else UNLESS_TOLD}") from error
     try:
         yield
     finally:
