@@ -5,7 +5,7 @@ import pytest
 
 from orderd.domain.faults import EntityKind
 from orderd.domain.repairs import Op
-from ordertrainer.rules.choose import Budget, distilled, shortened
+from ordertrainer.rules.choose import Budget, distilled, seen_by_trees, shortened
 from ordertrainer.rules.rule import Clause, Rule, answers, decided
 
 UNIT = EntityKind.UNIT
@@ -70,6 +70,16 @@ def test_a_comparison_that_says_nothing_is_dropped(units):
     rule = Rule(kind=UNIT, clauses=(late, masked), answer=MASKED)
     short = shortened(rule, facts, np.array([MASKED] * 20 + [0] * 20))
     assert short.clauses == (Clause(signal="unit_masked_ratio", op=Op.GE, value=0.5),)
+
+
+def test_what_is_seldom_is_divided_like_everything_else(units):
+    """Of three incidents of each answer two are for trees and one for choosing, whatever the seed; no incident is torn apart."""
+    said = np.repeat([0, DOWN, MASKED, SLOW], [60, 6, 6, 6])
+    facts = units(probe_latency_s=np.zeros(78), incident=np.arange(78) // 2)
+    for seed in range(5):
+        grows = seen_by_trees({UNIT: facts}, {UNIT: said}, seed)[UNIT]
+        assert (grows[::2] == grows[1::2]).all()
+        assert [int(grows[said == answer].sum()) for answer in (DOWN, MASKED, SLOW)] == [4, 4, 4]
 
 
 def test_a_flag_is_a_better_reason_than_a_missing_signal(units):

@@ -65,7 +65,7 @@ def distilled(known: Known, said: Said, *, seed: int, budget: Budget) -> list[Ru
     Returns:
         Rules in the order in which they apply, kinds one after another.
     """
-    seen = _seen_by_trees(known, seed)
+    seen = seen_by_trees(known, said, seed)
     candidates: list[Rule] = []
     left: dict[EntityKind, Facts] = {}
     answers: dict[EntityKind, NDArray[np.int64]] = {}
@@ -80,10 +80,16 @@ def distilled(known: Known, said: Said, *, seed: int, budget: Budget) -> list[Ru
     return sorted(chosen_from(candidates, left, answers, budget), key=lambda rule: kinds.index(rule.kind))
 
 
-def _seen_by_trees(known: Known, seed: int) -> Mapping[EntityKind, NDArray[np.bool_]]:
-    """Return [n] bool by kind: two incidents in three are for growing, whole ones."""
+def seen_by_trees(known: Known, said: Said, seed: int) -> Mapping[EntityKind, NDArray[np.bool_]]:
+    """Return [n] bool by kind: two whole incidents in three are for growing, of each answer too, the seldom ones first."""
     count = 1 + max(int(facts.incident.max()) for facts in known.values())
-    grows = np.random.default_rng(seed).permutation(count) % 3 != 0
+    given = np.zeros((count, 1 + max(int(answers.max()) for answers in said.values())), np.bool_)
+    for kind, facts in known.items():
+        given[facts.incident, said[kind]] = True
+    often = np.where(given, given.sum(0), count + 1)
+    order = np.lexsort((np.random.default_rng(seed).permutation(count), often.argmin(1)))
+    grows = np.empty(count, np.bool_)
+    grows[order] = np.arange(count) % 3 != 0
     return {kind: grows[facts.incident] for kind, facts in known.items()}
 
 

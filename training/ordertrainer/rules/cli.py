@@ -43,7 +43,7 @@ def rules(
         Path | None, typer.Option(help="best.pt of `ordertrainer imitate`, or its folder, instead of a model.")
     ] = None,
     data: Annotated[Path | None, typer.Option(help="Ask about recorded drills here, instead of simulated hosts.")] = None,
-    hosts: Annotated[int, typer.Option(min=8, help="Simulated hosts to make the list from, and to examine it on.")] = 1000,
+    hosts: Annotated[int, typer.Option(min=8, help="Simulated hosts to make the list from; as many more are examined.")] = 2000,
     count: Annotated[int, typer.Option("--rules", min=1, help="At most this many rules.")] = Budget().rules,
     seed: Annotated[int, typer.Option(help="Of hosts, splits and ties.")] = 0,
     json_file: Annotated[Path | None, typer.Option("--json", help="Also write rules and figures here.")] = None,

@@ -45,20 +45,20 @@ def simulated_sets(world: Compiled, held: HeldOut, *, hosts: int, seed: int, tic
     Args:
         world: the catalogue.
         held: the locked split.
-        hosts: to make it from; as many again are examined, and as many with faults that no training saw.
+        hosts: to make it from; half as many are examined, and half as many with faults that no training saw.
         seed: of the hosts.
         tick: told the share that is done.
     """
     mix = training_mix(world, held).chaos
     tuning = [suite.chaos for suite in suites(world, held) if suite.name == TUNING]
-    asked = [("fit", mix), (UNSEEN, mix), *((TUNING, chaos) for chaos in tuning)]
+    asked = [("fit", mix, hosts), (UNSEEN, mix, hosts // 2), *((TUNING, chaos, hosts // 2) for chaos in tuning)]
     drawn: dict[str, tuple[Examples, NDArray[np.bool_]]] = {}
-    for place, (name, chaos) in enumerate(asked):
+    for place, (name, chaos, count) in enumerate(asked):
 
         def tell(share: float, before: int = place) -> None:
             tick((before + share) / len(asked))
 
-        drawn[name] = simulate(world, chaos, hosts=hosts, seed=seed_of(seed, "rules", name), tick=tell)
+        drawn[name] = simulate(world, chaos, hosts=count, seed=seed_of(seed, "rules", name), tick=tell)
     fit, ordinary = drawn["fit"]
     unseen, usual = drawn[UNSEEN]
     sets = {UNSEEN: take(unseen, usual), OTHERS: take(unseen, ~usual)}
