@@ -21,6 +21,7 @@ from ordertrainer.fanout import FanoutError, fan_out, sealed
 from ordertrainer.fanout.addresses import HELP as RAY_HELP
 from ordertrainer.heldout import HeldOutError
 from ordertrainer.imitation.checkpoint import CheckpointError
+from ordertrainer.nets.policy import PolicyShape
 from ordertrainer.policy.actor import Network
 from ordertrainer.policy.checkpoint import policy_of, read_policy
 from ordertrainer.policy.following import Following
@@ -38,6 +39,7 @@ from ordertrainer.policy.sitting import Machine, Weights, catalogue, sittings
 from ordertrainer.policy.suites import MIX, Suite
 from ordertrainer.policy.tables import family_table, suite_table
 from ordertrainer.policy.telling import told_to
+from ordertrainer.pretrain.checkpoint import read_pretrained
 from ordertrainer.tracking import Server, Tracked, TrackingError
 
 INTERRUPTED: Final = 130
@@ -62,6 +64,7 @@ def imitate(
     hosts: Annotated[int, typer.Option(min=1, help="Simulated at once.")] = Rollout().hosts,
     steps: Annotated[int, typer.Option(min=1, help="Steps an iteration.")] = Settings().steps,
     batch: Annotated[int, typer.Option(min=1, help="Moments a step.")] = Settings().batch,
+    pretrained: Annotated[Path | None, typer.Option("--from", help="Begin with weights of `ordertrainer pretrain`.")] = None,
     seeds: Seeds = "",
     ray: Ray = None,
     mlflow: Mlflow = None,
@@ -70,17 +73,20 @@ def imitate(
     device: Device = "auto",
 ) -> None:
     """Train a policy in the simulator on an expert that knows every fault; prints the checkpoint, or a table of several seeds."""
-    settings = Settings(seed=seed, steps=steps, batch=batch, rollout=Rollout(hosts=hosts))
     bounds = Bounds(iterations=iterations, minutes=minutes)
     with _refusals(out):
+        settings = Settings(seed=seed, steps=steps, batch=batch, rollout=Rollout(hosts=hosts), shape=_shape(pretrained))
         server = tracking.server(mlflow, os.environ)
         if _several(seeds, ray):
-            model = Training(out=out, settings=settings, bounds=bounds, machine=_machine(threads, device), mlflow=server)
+            machine = _machine(threads, device)
+            model = Training(
+                out=out, settings=settings, bounds=bounds, machine=machine, mlflow=server, pretrained=_whole(pretrained)
+            )
             found = _from_seeds(seeds, ray, model, resume=resume)
             _write(json_file, seeds_report(found))
             return
         playbooks, _ = _ready(_machine(threads, device))
-        path = _imitate(playbooks, out, settings, bounds, server=server, resume=resume)
+        path = _imitate(playbooks, out, settings, bounds, server=server, resume=resume, pretrained=pretrained)
     typer.echo(path)
 
 
@@ -183,12 +189,33 @@ def _network(content: dict[str, Any], playbooks: Playbooks) -> Callable[[], Netw
     return lambda: Network(net, playbooks.contracts)
 
 
-def _imitate(playbooks: Playbooks, out: Path, settings: Settings, bounds: Bounds, *, server: Server | None, resume: bool) -> Path:
+def _shape(pretrained: Path | None) -> PolicyShape:
+    """Return the sizes of a policy: those of the weights that it begins with, if any."""
+    if pretrained is None:
+        return PolicyShape()
+    return PolicyShape(**read_pretrained(pretrained)["shape"])._replace(dropout=PolicyShape().dropout)
+
+
+def _whole(path: Path | None) -> Path | None:
+    """Return a path that holds in any working directory."""
+    return None if path is None else path.resolve()
+
+
+def _imitate(
+    playbooks: Playbooks,
+    out: Path,
+    settings: Settings,
+    bounds: Bounds,
+    *,
+    server: Server | None,
+    resume: bool,
+    pretrained: Path | None = None,
+) -> Path:
     if (out / LAST).exists() and not resume:
         raise CheckpointError(f"{out}: holds a training; --resume goes on with it, another --out begins anew")
     with screen("imitation", ERRORS) as shown, told_to(server, out, settings, playbooks) as told:
         watcher = Tracked(shown, told)
-        return run_imitation(playbooks, heldout.load(), out, settings, bounds=bounds, watcher=watcher)
+        return run_imitation(playbooks, heldout.load(), out, settings, bounds=bounds, watcher=watcher, pretrained=pretrained)
 
 
 def _several(seeds: str, ray: str | None) -> bool:

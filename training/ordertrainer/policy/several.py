@@ -41,6 +41,7 @@ class Training:
         machine: how it is computed.
         exam_hosts: on which network, rules and chance are compared afterwards; 0: not at all.
         mlflow: told of it.
+        pretrained: weights of `ordertrainer pretrain` to begin with; None: random ones.
     """
 
     out: Path
@@ -49,6 +50,7 @@ class Training:
     machine: Machine
     exam_hosts: int = 0
     mlflow: Server | None = None
+    pretrained: Path | None = None
 
 
 def folder(out: Path, seed: int) -> Path:
@@ -98,7 +100,15 @@ def train(asked: Training, seal: Path, tick: Share) -> dict[str, Any]:
     whole = 0.9 if asked.exam_hosts else 1.0
     with told_to(asked.mlflow, asked.out, asked.settings, playbooks) as told:
         watcher = Tracked(_Ticking(lambda share: tick(whole * share)), told)
-        path = imitate(playbooks, heldout.load(), asked.out, asked.settings, bounds=asked.bounds, watcher=watcher)
+        path = imitate(
+            playbooks,
+            heldout.load(),
+            asked.out,
+            asked.settings,
+            bounds=asked.bounds,
+            watcher=watcher,
+            pretrained=asked.pretrained,
+        )
     content = read_policy(path)
     found: dict[str, Any] = {
         "seed": asked.settings.seed,

@@ -29,6 +29,8 @@ def read_pretrained(path: Path) -> dict[str, Any]:
     Raises:
         CheckpointError: they cannot be used, or are of something else.
     """
+    if not path.is_file():
+        raise CheckpointError(f"{path}: no such file; make one with `ordertrainer pretrain`")
     content = read(path)
     if content.get("kind") != KIND:
         raise CheckpointError(f"{path}: no pretrained weights; make some with `ordertrainer pretrain`")
