@@ -40,7 +40,7 @@ def train(
     pretrained: Annotated[Path | None, typer.Option("--from", help="Begin with weights of `ordertrainer pretrain`.")] = None,
     mlflow: Annotated[str | None, typer.Option(metavar="URI", help=tracking.HELP)] = None,
 ) -> None:
-    """Train until the tune loss stops falling; prints the checkpoint to export."""
+    """Train until the tune split shows no better epoch; prints the checkpoint to export."""
     torch.set_num_threads(threads)
     chosen = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
     try:
