@@ -12,6 +12,7 @@ from ordertrainer.imitation.train import Data, train
 from ordertrainer.imitation.train import Settings as Labelled
 from ordertrainer.nets.order import OrderNet, Shape
 from ordertrainer.nets.policy import PolicyNet, PolicyShape
+from ordertrainer.policy import cli as policy_cli
 from ordertrainer.policy.checkpoint import read_policy
 from ordertrainer.policy.imitate import Bounds, imitate
 from ordertrainer.policy.imitate import Settings as Imitation
@@ -136,3 +137,10 @@ def test_imitation_begins_with_pretrained_weights(untrained, held, silent, tmp_p
     )
     weights = read_policy(tmp_path / "policy" / "last.pt")["weights"]
     assert all(torch.equal(weights[n], v) for n, v in untrained.state_dict().items() if n.startswith(TRUNK))
+
+
+def test_a_policy_takes_the_sizes_of_the_weights_that_it_begins_with(untrained, tmp_path):
+    """And keeps its own dropout; without weights it has its own sizes."""
+    save_pretrained(tmp_path / "best.pt", untrained)
+    assert policy_cli._shape(tmp_path / "best.pt") == PolicyShape(width=16, hidden=24, layers=1, heads=2)
+    assert policy_cli._shape(None) == PolicyShape()

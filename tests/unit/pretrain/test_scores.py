@@ -95,12 +95,21 @@ def test_an_alphabet_is_a_code():
 
 
 def test_an_alphabet_saves_what_a_coarse_channel_wastes():
-    """Of 256 codes a channel that has four uses costs two bits, whatever a flat forecast says."""
-    codes = torch.from_numpy(np.random.default_rng(0).choice([0, 60, 120, 255], (2000, 1))).long()
+    """Of 256 codes a channel that uses four, evenly apart, costs two bits, whatever a flat forecast says."""
+    codes = torch.from_numpy(np.random.default_rng(0).choice([32, 96, 160, 224], (2000, 1))).long()
     flat = torch.full((2000, 1, 256), 1.0 / 256)
     paid = Alphabet(codes).bits(flat, codes, 0)
     assert 1.99 < float(paid[200:].mean()) < 2.02
     assert float(paid[:1].mean()) == pytest.approx(8.0, abs=0.1)
+
+
+def test_what_was_never_shown_counts_for_the_nearest_code():
+    """A forecast that is sure of a code between two steps of a coarse channel is paid for the nearer one."""
+    codes = torch.tensor([[10], [20]] * 50)
+    sure = torch.full((1, 1, 256), 1e-4)
+    sure[0, 0, 13] = 1.0 - 255e-4
+    assert float(Alphabet(codes).bits(sure, torch.tensor([[10]]), 99)) < 0.1
+    assert float(Alphabet(codes).bits(sure, torch.tensor([[20]]), 99)) > 4.0
 
 
 def test_ranks_are_a_code():

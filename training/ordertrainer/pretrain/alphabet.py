@@ -2,7 +2,7 @@
 
 Telemetry is often coarser than a byte: a share in whole per cents uses 101 of 256 codes, and xz finds out at once. A smooth
 forecast does not, and pays more than a bit a value for it. So a forecast may say first whether the next code is one that the
-channel has shown before, as lately as that held, and spread itself over these codes alone. Nothing is fitted: what is known at a
+channel has shown before, as lately as that held, and gather itself at these codes alone. Nothing is fitted: what is known at a
 moment is what was shown until then.
 
 Axes: T sample, X channel, 256 code.
@@ -21,6 +21,7 @@ from ordertrainer.nets.codes import CODES
 _KEPT = 0.98
 """Of what is known about how often a code is new."""
 _PRIOR = 0.02
+_LEAST = 1e-9
 _LONG = 1.0 / (1.0 - _KEPT)
 """What all samples of a long past weigh together."""
 
@@ -36,21 +37,31 @@ class Alphabet:
         self._escape = _escapes(rows == self._first.gather(1, codes.T).T)
 
     def bits(self, probabilities: Tensor, codes: Tensor, start: int) -> Tensor:
-        """Return [n, X]: what codes cost if a forecast is spread over what had been shown.
+        """Return [n, X]: what codes cost if a forecast is gathered at what had been shown.
+
+        What a forecast gives to a code that was never shown goes to the nearest one that was: a channel that is coarse rounds.
 
         Args:
             probabilities: [n, X, 256] of the forecast.
             codes: [n, X] int64.
             start: place of the first of these samples.
         """
-        at = torch.arange(start, start + len(codes))[:, None, None]
-        known = self._first < at
-        inside = (probabilities * known).sum(-1)
+        known = self._first < torch.arange(start, start + len(codes))[:, None, None]
         old = known.gather(-1, codes.unsqueeze(-1)).squeeze(-1)
         escape = torch.where(known.any(-1), self._escape[start : start + len(codes)], 1.0)
-        own = probabilities.gather(-1, codes.unsqueeze(-1)).squeeze(-1)
-        share = torch.where(old, (1.0 - escape) / inside, escape / (1.0 - inside).clamp(min=1e-6))
-        return (own * share).log() / -math.log(2.0)
+        unknown = (probabilities * ~known).sum(-1).clamp(min=_LEAST)
+        new = escape * probabilities.gather(-1, codes.unsqueeze(-1)).squeeze(-1) / unknown
+        share = (probabilities * (_nearest(known) == codes.unsqueeze(-1))).sum(-1)
+        return torch.where(old, (1.0 - escape) * share, new).log() / -math.log(2.0)
+
+
+def _nearest(known: Tensor) -> Tensor:
+    """Return [n, X, 256]: of every code the nearest one that is known, the lower of two; -1 where none is."""
+    every = torch.arange(CODES)
+    below = torch.where(known, every, -CODES).cummax(-1).values
+    above = torch.where(known, every, 2 * CODES).flip(-1).cummin(-1).values.flip(-1)
+    found = torch.where(every - below <= above - every, below, above)
+    return torch.where(known.any(-1, keepdim=True), found, -1)
 
 
 class Ranks:
