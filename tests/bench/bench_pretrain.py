@@ -97,7 +97,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--steps", type=int, default=20, help="an epoch")
     parser.add_argument("--batch", type=int, default=96, help="windows a step")
     parser.add_argument("--hosts", type=int, default=24, help="simulated hosts that are scored")
-    parser.add_argument("--fit-steps", type=int, default=200, help="of the row fitted to foreign telemetry")
+    parser.add_argument("--fit-steps", type=int, default=200, help="of the row fitted to foreign telemetry; 0: no such row")
     parser.add_argument("--held-out", action="store_true", help="ask the families held out for surprise, too")
     parser.add_argument("--json", action="store_true")
     return parser.parse_args()
@@ -123,7 +123,7 @@ def _novelty(weights: Path, world: Any, held: Any, options: argparse.Namespace) 
 
 
 def _foreign(weights: Path, options: argparse.Namespace) -> list[dict[str, Any]]:
-    net, fit = net_of(read_pretrained(weights)), Fit(steps=options.fit_steps)
+    net, fit = net_of(read_pretrained(weights)), Fit(steps=options.fit_steps) if options.fit_steps else None
     return [report.of_foreign(net, file, fit, lambda _what, _share: None) for file in options.external]
 
 
