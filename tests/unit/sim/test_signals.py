@@ -135,7 +135,7 @@ def test_more_intensity_shows_more(world, broken, fault, signal):
     shown = []
     for intensity in (0.0, 0.25, 0.5, 0.75, 1.0):
         hosts = broken((fault, {"intensity": intensity}), cores=torch.tensor([8.0]), noise=torch.tensor([0.0]))
-        hosts.do(seconds=4)
+        hosts.do(seconds=1)
         slot = int(hosts.state.levels.slot[0, 0])
         shown.append(float(observe(world, hosts.state).rows[0, slot, 0, ENTITY_INDEX[signal]]))
     assert shown == sorted(shown)
@@ -147,7 +147,7 @@ def test_what_fills_up_fills_faster_on_a_small_disk(world, broken):
     used = []
     for pace in (0.5, 2.0):
         hosts = broken("disk_fill", pace=torch.tensor([pace]))
-        hosts.do(seconds=3)
+        hosts.do(seconds=1)
         used.append(float(observe(world, hosts.state).rows[0, world.layout.first("mount"), 0, ENTITY_INDEX["mount_used_ratio"]]))
     assert used[1] > used[0]
 

@@ -1,18 +1,18 @@
 """What each host measures while it is in order, drawn from its level's seed. Pure; imports torch.
 
-Axes: N host, E slot, L lane, F entity signal, H host signal.
+Axes: N host, E slot, e slot of one kind, L lane, F entity signal, H host signal, C signal that a kind of entity has.
 """
 
-from collections.abc import Mapping, Sequence
-from functools import cache
-from typing import Final, NamedTuple
+from dataclasses import dataclass
+from typing import Final, Self
 
 import torch
 from torch import Tensor
 
-from orderd.domain.faults import KINDS
-from orderd.domain.signals import ENTITY_SIGNALS, HOST_SIGNALS, Signal
-from ordertrainer.sim.healthy import EITHER, ENTITY, HOST, MISSING, PROBED_KINDS, Healthy, Share
+from orderd.domain.faults import KINDS, EntityKind
+from orderd.domain.signals import ENTITY_SIGNALS, HOST_SIGNALS
+from ordertrainer.sim.courses import own
+from ordertrainer.sim.healthy import Share
 from ordertrainer.sim.levels import Levels
 from ordertrainer.sim.noise import columns, hashed
 from ordertrainer.sim.tables import Compiled
@@ -21,78 +21,78 @@ HOST_PLACE: Final = 1 << 16
 """Where hashes of the host itself are taken from: no slot."""
 MISSING_PLACE: Final = 1 << 17
 """Where it is drawn what a host or a slot cannot measure."""
+WAY_PLACE: Final = HOST_PLACE + 1
+"""Where it is drawn which way of `courses` a host has."""
 _SHARES: Final = tuple(Share)
 _PROBE: Final = _SHARES.index(Share.PROBE)
-_MIDDLE: Final = 0.5
-_LEAST: Final = 1e-9
 
 
-class _Ranges(NamedTuple):
-    """One number a column."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Draw:
+    """What all signals of a host are drawn with.
 
-    low: Tensor
-    high: Tensor
-    spread: Tensor
-    either: Tensor
-    share: Tensor
+    Attributes:
+        way: [N] int64.
+        unit: [N, Share] numbers between 0 and 1: what is missing with one share is missing together.
+        needed: [N, Share] bool, a fault on the host needs it.
+    """
+
+    way: Tensor
+    unit: Tensor
+    needed: Tensor
+
+    @classmethod
+    def of(cls, world: Compiled, levels: Levels) -> Self:
+        return cls(
+            way=ways(world, levels.seed),
+            unit=columns(hashed(levels.seed, MISSING_PLACE), len(_SHARES)),
+            needed=world.faults.needs[levels.fault].any(1),
+        )
+
+
+def ways(world: Compiled, seed: Tensor) -> Tensor:
+    """Return [N] int64 for [N] seeds: 1 where a host measures what recorded ones do, 0 where its values are drawn widely."""
+    return (columns(hashed(seed, WAY_PLACE), 1)[..., 0] < world.recorded_share).to(torch.int64)
 
 
 def draw(world: Compiled, levels: Levels) -> tuple[Tensor, Tensor]:
-    """Return ``base`` [N, E, F] and ``host_base`` [N, H]; NaN where it cannot be measured.
+    """Return ``base`` [N, E, F] and ``host_base`` [N, H], without noise; NaN where it cannot be measured.
 
     What a fault needs to be seen and repaired is measured where it happens, whatever was drawn.
     """
-    device = levels.seed.device
-    slots = torch.arange(world.layout.slots, dtype=torch.int32, device=device)
-    of_entity, of_host = _entity_ranges(device), _host_ranges(device)
-    lacks = _host_lacks(world, levels)
-    base = _values(columns(hashed(levels.seed[:, None], slots), len(ENTITY_SIGNALS)), of_entity)
-    unmeasured = lacks[:, None, :].repeat(1, world.layout.slots, 1)
-    unmeasured[..., _PROBE] = _unprobed(world, levels, slots)
-    base = base.masked_fill(unmeasured[..., of_entity.share] | ~world.carried, torch.nan)
-    host = _values(columns(hashed(levels.seed, HOST_PLACE), len(HOST_SIGNALS)), of_host)
-    return base, host.masked_fill(lacks[:, of_host.share], torch.nan)
+    drawn = _Draw.of(world, levels)
+    base = torch.full((len(levels), world.layout.slots, len(ENTITY_SIGNALS)), torch.nan, device=levels.seed.device)
+    for kind in KINDS:
+        columns_of = [number for number, signal in enumerate(ENTITY_SIGNALS) if kind in signal.kinds]
+        base[:, world.layout.span(kind), columns_of] = _of_kind(world, levels, drawn, kind)
+    return base, _of_host(world, levels, drawn)
 
 
-def _values(unit: Tensor, ranges: _Ranges) -> Tensor:
-    low, high = ranges.low, ranges.high
-    even = low + (high - low) * unit
-    wide = torch.exp(torch.log(low.clamp(min=_LEAST)) * (1 - unit) + torch.log(high.clamp(min=_LEAST)) * unit)
-    return torch.where(ranges.either, (unit > _MIDDLE).to(torch.float32), torch.where(ranges.spread, wide, even))
+def _of_host(world: Compiled, levels: Levels, drawn: _Draw) -> Tensor:
+    """Return [N, H]."""
+    names = torch.arange(len(HOST_SIGNALS), device=levels.seed.device)
+    part = world.hosts.part(drawn.way[:, None], names)
+    values = world.hosts.at(part.row, part.own * own(levels.seed[:, None], HOST_PLACE, names.to(torch.int32)))
+    share = world.hosts.share
+    return values.masked_fill((drawn.unit[:, share] < world.hosts.missing[part.row]) & ~drawn.needed[:, share], torch.nan)
 
 
-def _host_lacks(world: Compiled, levels: Levels) -> Tensor:
-    """Return [N, Share] bool: what a host cannot measure."""
-    unit = columns(hashed(levels.seed, MISSING_PLACE), len(_SHARES))
-    needed = world.faults.needs[levels.fault].any(1)
-    return (unit < torch.tensor([MISSING[share] for share in _SHARES], device=unit.device)) & ~needed
+def _of_kind(world: Compiled, levels: Levels, drawn: _Draw, kind: EntityKind) -> Tensor:
+    """Return [N, e, C]; of recorded hosts each entity lacks signals for itself, of others only units lack their probe so."""
+    device, span = levels.seed.device, world.layout.span(kind)
+    names = torch.tensor([n for n, signal in enumerate(ENTITY_SIGNALS) if kind in signal.kinds], device=device)
+    slots = torch.arange(span.start, span.stop, dtype=torch.int32, device=device)[:, None]
+    seed, way = levels.seed[:, None, None], drawn.way[:, None, None]
+    column = KINDS.index(kind) * len(ENTITY_SIGNALS) + names
+    part, share = world.entities.part(way, column), world.entities.share[column]
+    values = world.entities.at(part.row, part.own * own(seed, slots, names.to(torch.int32)))
+    alone = columns(hashed(levels.seed[:, None], slots[:, 0] + MISSING_PLACE), len(_SHARES))[..., share]
+    unit = torch.where((share == _PROBE) | (way > 0), alone, drawn.unit[:, None, share])
+    needed = torch.where(share == _PROBE, _probed(world, levels)[:, span, None], drawn.needed[:, None, share])
+    return values.masked_fill((unit < world.entities.missing[part.row]) & ~needed, torch.nan)
 
 
-def _unprobed(world: Compiled, levels: Levels, slots: Tensor) -> Tensor:
-    """Return [N, E] bool: units without a probe."""
-    lacks = columns(hashed(levels.seed[:, None], slots + MISSING_PLACE), 1)[..., 0] < MISSING[Share.PROBE]
+def _probed(world: Compiled, levels: Levels) -> Tensor:
+    """Return [N, E] bool: what happens there is seen by a probe only."""
     needs = world.faults.needs[levels.fault, _PROBE].to(torch.int64)
-    needed = torch.zeros_like(lacks, dtype=torch.int64).scatter_add_(1, levels.slot, needs) > 0
-    may_lack = torch.isin(world.slot_kind, torch.tensor([KINDS.index(kind) for kind in PROBED_KINDS], device=slots.device))
-    return lacks & may_lack & ~needed
-
-
-@cache
-def _entity_ranges(device: torch.device) -> _Ranges:
-    return _ranges(ENTITY, ENTITY_SIGNALS, device)
-
-
-@cache
-def _host_ranges(device: torch.device) -> _Ranges:
-    return _ranges(HOST, HOST_SIGNALS, device)
-
-
-def _ranges(table: Mapping[str, Healthy], signals: Sequence[Signal], device: torch.device) -> _Ranges:
-    rows = [table[signal.name] for signal in signals]
-    return _Ranges(
-        low=torch.tensor([row.low for row in rows], device=device),
-        high=torch.tensor([row.high for row in rows], device=device),
-        spread=torch.tensor([row.spread for row in rows], device=device),
-        either=torch.tensor([signal.name in EITHER for signal in signals], device=device),
-        share=torch.tensor([_SHARES.index(row.share) for row in rows], device=device),
-    )
+    return torch.zeros_like(levels.rests_on).scatter_add_(1, levels.slot, needs) > 0

@@ -21,8 +21,11 @@ from orderd.domain.signals import ENTITY_INDEX, ENTITY_SIGNALS, HOST_INDEX, HOST
 from ordertrainer.chaos.catalogue import load_faults
 from ordertrainer.chaos.contract import NEW, FaultContract
 from ordertrainer.chaos.experiment import RESOLVERS
+from ordertrainer.sim.courses import moving, of_entities, of_hosts
 from ordertrainer.sim.effects import UNBOUNDED, Effect
 from ordertrainer.sim.evidence import Signs, measured_in
+from ordertrainer.sim.fitted import FILE as FITTED
+from ordertrainer.sim.fitted import Fitted, read
 from ordertrainer.sim.healthy import ENTITY, Share
 from ordertrainer.sim.layout import Layout
 from ordertrainer.sim.symptoms import CLASSES, OF_ITS_OWN_PROCESS, looks_of
@@ -31,6 +34,8 @@ from ordertrainer.sim.tables import SMALL_MAX, Actions, Compiled, Conditions, Fa
 PLAYBOOKS: Final = Path(__file__).parents[3] / "playbooks"
 DEADLINE_SHARE: Final = 0.05
 """A deadline is about twenty times what a repair usually takes."""
+RECORDED_SHARE: Final = 0.5
+"""Of hosts that measure what recorded ones do; the others are drawn widely, so that nobody learns a few hosts by heart."""
 DECOY_LASTS_S: Final = (8.0, 30.0)
 TOLD_BEFOREHAND: Final = "orderctl"
 """What a decoy needs that announces itself to orderd."""
@@ -42,19 +47,22 @@ NUMBERS: Final = ("level", "rate", "most")
 _PROBE_ONLY: Final = frozenset({"probe_ok_ratio", "probe_latency_s", "unit_main_stopped_ratio"})
 
 
-def load_compiled(playbooks: Path = PLAYBOOKS, layout: Layout | None = None) -> Compiled:
+def load_compiled(playbooks: Path = PLAYBOOKS, layout: Layout | None = None, fitted: Fitted | Path | None = FITTED) -> Compiled:
     """Compile a folder of playbooks; what the catalogue refuses is not simulated.
 
     Args:
         playbooks: holds ``faults`` and ``repairs``.
         layout: slots of a host.
+        fitted: what recorded hosts taught, or the file that says so; None: nothing.
 
     Raises:
         CatalogueError: a folder cannot be read.
+        FittedError: the fitted values cannot be used.
     """
+    told = read(fitted) if isinstance(fitted, Path) else fitted
     repairs = load_repairs(playbooks / "repairs").repairs
     looking = [name for name in repairs if looks_first(playbooks / "repairs", name)]
-    return compile_catalogue(load_faults(playbooks / "faults").faults, repairs, looking=looking, layout=layout)
+    return compile_catalogue(load_faults(playbooks / "faults").faults, repairs, looking=looking, layout=layout, fitted=told)
 
 
 def looks_first(directory: Path, name: str) -> bool:
@@ -71,6 +79,7 @@ def compile_catalogue(
     *,
     looking: Collection[str] = (),
     layout: Layout | None = None,
+    fitted: Fitted | None = None,
 ) -> Compiled:
     """Turn contracts into tables.
 
@@ -79,6 +88,7 @@ def compile_catalogue(
         repairs: by name; cures that are not among them cure nothing here.
         looking: names of repairs that ask for their cause first.
         layout: slots of a host.
+        fitted: what recorded hosts taught, if anything.
 
     Raises:
         ValueError: there are more repairs or slots than SMALL_MAX.
@@ -87,7 +97,8 @@ def compile_catalogue(
     if max(len(repairs), layout.slots) > SMALL_MAX:
         raise ValueError(f"{len(repairs)} repairs and {layout.slots} slots; at most {SMALL_MAX} of each can be simulated")
     contracts, known = [faults[name] for name in sorted(faults)], [repairs[name] for name in sorted(repairs)]
-    looks = [looks_of(contract) for contract in contracts]
+    looks = [looks_of(contract, fitted) for contract in contracts]
+    entities = of_entities(fitted)
     return Compiled(
         layout=layout,
         fault_names=tuple(contract.name for contract in contracts),
@@ -99,6 +110,10 @@ def compile_catalogue(
         moves=_actions(layout, known),
         own=_looks([signs.own for signs in looks], ENTITY_INDEX),
         host=_looks([signs.host for signs in looks], HOST_INDEX),
+        hosts=of_hosts(fitted),
+        entities=entities,
+        recorded_share=RECORDED_SHARE if fitted else 0.0,
+        moving=moving(entities),
     )
 
 
@@ -136,9 +151,10 @@ def _visible(signs: Signs) -> bool:
 def _needs(signs: Signs) -> list[bool]:
     """Tell which measurements a fault cannot happen without: what nobody could see or repair there teaches nothing.
 
-    A service that is down is seen without a probe; what only a probe shows needs one.
+    A service that is down is seen without a probe; what only a probe shows needs one; what is missing needs nothing.
     """
-    shares = {ENTITY[name].share for name in signs.own} - {Share.ALWAYS}
+    shown = [name for name, effect in signs.own.items() if not math.isnan(effect.level[0])]
+    shares = {ENTITY[name].share for name in shown} - {Share.ALWAYS}
     if not _PROBE_ONLY.issuperset(signs.own):
         shares.discard(Share.PROBE)
     return [share in shares for share in Share]
@@ -165,7 +181,7 @@ def _cures(contracts: Sequence[FaultContract], repairs: Sequence[Repair]) -> dic
 def _looks(signals: Sequence[Mapping[str, Effect]], index: Mapping[str, int]) -> Looks:
     width = len(HOST_SIGNALS) if index is HOST_INDEX else len(ENTITY_SIGNALS)
     moved = torch.zeros(len(signals) + 1, width, dtype=torch.bool)
-    numbers = torch.zeros(len(signals) + 1, 8, width)
+    numbers = torch.zeros(len(signals) + 1, len(_numbers(Effect())), width)
     cyclic = torch.zeros(len(signals) + 1, width)
     for row, effects in enumerate(signals):
         for name, effect in effects.items():
@@ -178,7 +194,7 @@ def _looks(signals: Sequence[Mapping[str, Effect]], index: Mapping[str, int]) ->
 
 def _numbers(effect: Effect) -> list[float]:
     ends = (getattr(effect, name) for name in NUMBERS)
-    return [number for low, high in ends for number in (low, high - low)] + [effect.own, effect.after_s]
+    return [number for low, high in ends for number in (low, high - low)] + [effect.own, effect.after_s, effect.after_more_s]
 
 
 def _repairs(repairs: Sequence[Repair], looking: Collection[str]) -> Repairs:

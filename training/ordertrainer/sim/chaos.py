@@ -38,7 +38,12 @@ RESTS_SHARE: Final = 0.4
 """Services whose data lies on a watched mount."""
 OWN_NAMES_SHARE: Final = 0.5
 """Hosts that ask a name server of their own."""
-UNIT_SHARE: Final = 0.8
+UNIT_SHARE: Final = (0.3, 1.0)
+"""Slots of services that are taken on a host: from three to ten, of the layout that is simulated by default."""
+MOUNT_SHARE: Final = 0.7
+"""Mounts beside the first one that are declared."""
+LINK_SHARE: Final = 0.5
+"""Links beside the first one."""
 STANDS_OUT_SHARE: Final = 0.15
 """Process slots in which a healthy process stands out."""
 
@@ -228,7 +233,11 @@ class Uniform:
         layout, slots = self.world.layout, self.world.layout.slots
         there = torch.ones(len(fault), slots, dtype=torch.bool, device=draw.device)
         units, processes = layout.span(EntityKind.UNIT), layout.span(EntityKind.PROCESS)
-        there[:, units] = draw.each(layout.units) < UNIT_SHARE
+        spare = slice(layout.first(EntityKind.MOUNT) + 1, layout.span(EntityKind.MOUNT).stop)
+        there[:, units] = draw.each(layout.units) < draw.between(*UNIT_SHARE)[:, None]
+        links = slice(layout.first(EntityKind.NIC) + 1, layout.span(EntityKind.NIC).stop)
+        there[:, spare] = draw.each(layout.mounts - 1) < MOUNT_SHARE
+        there[:, links] = draw.each(layout.nics - 1) < LINK_SHARE
         there[:, processes] = draw.each(layout.processes) < STANDS_OUT_SHARE
         there = there.scatter(1, slot, ~self.world.faults.starts[fault] | (fault == self.world.no_fault))
         rests_on = torch.full((len(fault), slots), slots, device=draw.device)

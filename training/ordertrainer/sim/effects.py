@@ -4,7 +4,7 @@ Everything is one formula, so that all faults are rendered at once: for a fault 
 
     value(age) = max(0, min(level(x) + own * baseline + rate(x) * age, most(x)))
 
-from ``after_s`` on, with ``age`` modulo CYCLE_S for what begins anew over and over,
+from ``after_s`` on (and up to ``after_more_s`` later), with ``age`` modulo CYCLE_S for what begins anew over and over,
 
 where ``level``, ``rate`` and ``most`` are interpolated between two ends. A level that is NaN says: no longer measured.
 """
@@ -28,7 +28,8 @@ class Effect:
         own: share of what the entity measured before that is added to the level.
         rate: growth per second, at a host of pace 1.
         most: where growth ends.
-        after_s: delay from the landing.
+        after_s: least delay from the landing.
+        after_more_s: how much later it can be; drawn once for each fault on each host.
         cyclic: its age begins anew over and over (a service that does not stay up).
     """
 
@@ -37,11 +38,22 @@ class Effect:
     rate: Ends = (0.0, 0.0)
     most: Ends = (UNBOUNDED, UNBOUNDED)
     after_s: float = 0.0
+    after_more_s: float = 0.0
     cyclic: bool = False
 
-    def after(self, seconds: float) -> "Effect":
-        """Return the same, later."""
-        return replace(self, after_s=seconds)
+    def begun(self, earliest_s: float, latest_s: float) -> "Effect":
+        """Return the same, seen from some time between these on."""
+        return replace(self, after_s=earliest_s, after_more_s=max(0.0, latest_s - earliest_s))
+
+    def scaled(self, level: float, rate: float) -> "Effect":
+        """Return the same, so many times as strong and as fast; what grows from where it was still begins there."""
+        grows = self.rate != (0.0, 0.0)
+        return replace(
+            self,
+            level=(self.level[0] * level, self.level[1] * level),
+            own=self.own if grows else self.own * level,
+            rate=(self.rate[0] * rate, self.rate[1] * rate),
+        )
 
 
 def put(low: float, high: float | None = None) -> Effect:

@@ -23,6 +23,8 @@ SERVICE_DOWN: Final = {
     "unit_active_ratio": NO,
     "unit_active_s": GONE,
     "unit_main_stopped_ratio": GONE,
+    "unit_limits_changed_ratio": GONE,
+    "unit_priority_changed_ratio": GONE,
     "probe_ok_ratio": NO,
     "probe_latency_s": put(REFUSED_S),
 }

@@ -1,7 +1,7 @@
-"""What a host in order measures: a range for every signal, from which each host and entity has its own values. Pure.
+"""What a host in order measures: a wide range for every signal, from which each host and entity has its own values. Pure.
 
-Ranges are what drill hosts and the public server sets of ``data/`` show, rounded; `calibration` against recorded traces replaces
-them. A test holds the table and the vocabulary of signals together.
+Ranges are what drill hosts and the public server sets of ``data/`` show, rounded, and wide on purpose: half of all hosts are
+drawn from them, the other half as recorded traces have it (`fitted`). A test holds table and vocabulary of signals together.
 """
 
 from dataclasses import dataclass
@@ -119,9 +119,23 @@ ENTITY: Final = {
     "nic_crowded_ratio": _flag(Share.RECORD),
 }
 
+WAVY: Final = frozenset(
+    {"cpu_user_ratio", "cpu_system_ratio", "load_per_core", "net_receive_bytes_per_s", "net_send_bytes_per_s"}
+)
+"""Signals of a host that have slow ups and downs."""
+WAVE: Final = 0.2
+"""Relative deviation of these."""
+WAVE_S: Final = 60.0
 COUNTS: Final = frozenset({"unit_active_s", "process_age_s"})
 """Signals that count seconds by themselves while all is well; at most 3600."""
 COUNT_MAX_S: Final = 3600.0
+COUNT_PER_S: Final = 1.001
+"""From one sample to the next it is a little more than a second."""
+GROWTHS: Final = (
+    ("mount_used_ratio", "mount_fill_ratio_per_s"),
+    ("process_memory_ratio", "process_memory_growth_ratio_per_s"),
+)
+"""Signals and those that are their growth, in order and failing."""
 EITHER: Final = frozenset({"process_of_service_ratio"})
 """Signals that are 0 or 1 and nothing between."""
 PROBED_KINDS: Final = frozenset({EntityKind.UNIT})

@@ -8,34 +8,29 @@ Axes: N host, S slot of the window, H host signal.
 
 from dataclasses import dataclass
 from functools import cache
-from math import tau
 from typing import Final, Self
 
 import torch
 from torch import Tensor
 
 from orderd.domain.signals import HOST_INDEX, HOST_SIGNALS
-from ordertrainer.sim.baseline import HOST_PLACE
-from ordertrainer.sim.healthy import HOST
+from ordertrainer.sim.baseline import HOST_PLACE, ways
+from ordertrainer.sim.courses import deviation, own
 from ordertrainer.sim.levels import Levels
-from ordertrainer.sim.noise import centred, columns, hashed
 from ordertrainer.sim.tables import Compiled
 
 LOAD_RISES_S: Final = 60.0
 """The load average over a minute."""
+LOAD_EVERY_S: Final = 5.0
+"""The kernel reckons it anew."""
 RISES_S: Final = 0.5
-WAVE_S: Final = (30.0, 300.0)
-"""Periods of a host's own ups and downs."""
-WAVE_MAX: Final = 0.5
 ROOM: Final = 0.85
 """From this share of all cores on somebody waits, and always from as much more as SCARCE on."""
 SCARCE: Final = 0.5
 _MOST: Final = 0.99
-_RISE_PLACE: Final = HOST_PLACE + 1
 _USER, _SYSTEM, _WAITING, _MEMORY = (
     HOST_INDEX[name] for name in ("cpu_user_ratio", "cpu_system_ratio", "pressure_cpu_ratio", "memory_used_ratio")
 )
-_WAVY: Final = ("cpu_user_ratio", "cpu_system_ratio", "load_per_core", "net_receive_bytes_per_s", "net_send_bytes_per_s")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,9 +91,9 @@ def add(world: Compiled, lane: Lane, strain: Strain) -> None:
     strain.more = strain.more + torch.where(shows, level[:, None] * risen, 0.0)
 
 
-def render(levels: Levels, base: Tensor, at_s: Tensor, strain: Strain) -> tuple[Tensor, Tensor]:
+def render(world: Compiled, levels: Levels, base: Tensor, at_s: Tensor, strain: Strain) -> tuple[Tensor, Tensor]:
     """Return [N, S, H] the host's signals, and [N, S] how much of the time somebody waits for a processor, measured or not."""
-    host = base[:, None] * _varying(levels, at_s) + strain.more
+    host = torch.where(torch.isnan(base)[:, None], torch.nan, _in_order(world, levels, at_s)) + strain.more
     taken = strain.cores / levels.cores[:, None, None]
     wanted = host[..., _USER] + host[..., _SYSTEM] + taken.sum(-1)
     waiting = ((wanted - ROOM) / SCARCE).clamp(0.0, 0.95)
@@ -109,24 +104,15 @@ def render(levels: Levels, base: Tensor, at_s: Tensor, strain: Strain) -> tuple[
     return torch.where(_is_ratio(host.device), host.clamp(0.0, _MOST), host.clamp(min=0.0)), waiting
 
 
-def _varying(levels: Levels, at_s: Tensor) -> Tensor:
-    """Return [N, S, H] factors: noise from second to second, and slow ups and downs that are the host's own."""
-    unit = columns(hashed(levels.seed[:, None], HOST_PLACE, at_s.to(torch.int32)), len(HOST_SIGNALS))
-    noise = 1.0 + _noises(unit.device) * levels.noise[:, None, None] * centred(unit)
-    period, phase, height = columns(hashed(levels.seed, _RISE_PLACE), 3).unbind(-1)
-    period_s = WAVE_S[0] + (WAVE_S[1] - WAVE_S[0]) * period
-    wave = height[:, None] * WAVE_MAX * torch.sin(tau * (at_s / period_s[:, None] + phase[:, None]))
-    return noise.clamp(min=0.0) * (1.0 + _wavy(unit.device) * wave[..., None])
-
-
-@cache
-def _noises(device: torch.device) -> Tensor:
-    return torch.tensor([HOST[signal.name].noise for signal in HOST_SIGNALS], device=device)
-
-
-@cache
-def _wavy(device: torch.device) -> Tensor:
-    return torch.tensor([float(signal.name in _WAVY) for signal in HOST_SIGNALS], device=device)
+def _in_order(world: Compiled, levels: Levels, at_s: Tensor) -> Tensor:
+    """Return [N, S, H] what the host measures as if nothing had happened."""
+    seed, names = levels.seed[:, None, None], torch.arange(len(HOST_SIGNALS), device=at_s.device)
+    column = names.to(torch.int32)
+    part = world.hosts.part(ways(world, levels.seed)[:, None, None], names)
+    held = torch.floor(at_s / LOAD_EVERY_S) * LOAD_EVERY_S
+    at = torch.where(_is_load(at_s.device), held[..., None], at_s[..., None])
+    moves = deviation(part, seed, HOST_PLACE, at_s=at, column=column)
+    return world.hosts.at(part.row, part.own * own(seed, HOST_PLACE, column) + levels.noise[:, None, None] * moves)
 
 
 @cache

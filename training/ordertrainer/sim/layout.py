@@ -27,10 +27,10 @@ class Layout:
         nics: links.
     """
 
-    units: int = 6
+    units: int = 10
     mounts: int = 2
     processes: int = 4
-    nics: int = 1
+    nics: int = 2
 
     def count(self, kind: EntityKind) -> int:
         """Return the slots of a kind."""

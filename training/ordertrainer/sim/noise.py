@@ -7,6 +7,8 @@ References:
     The mixing function is the 32-bit finaliser "lowbias32", https://nullprogram.com/blog/2018/07/31/.
 """
 
+from functools import cache
+from statistics import NormalDist
 from typing import Final
 
 import torch
@@ -20,6 +22,8 @@ _COLUMN: Final = 0x9E3779B1 - (1 << 32)
 _BITS: Final = 22
 _MASK: Final = (1 << _BITS) - 1
 _UNIT_DEVIATION: Final = 12.0**0.5
+_NORMAL_BITS: Final = 12
+"""Normal numbers are looked up, not computed: a table has the same bits on every device."""
 
 
 def mix(x: Tensor) -> Tensor:
@@ -45,6 +49,22 @@ def columns(hashes: Tensor, count: int) -> Tensor:
     """Return numbers in [0, 1) for the first ``count`` columns, in a new last dimension; well mixed, for what is drawn once."""
     odd = torch.arange(1, 2 * count, 2, dtype=torch.int32, device=hashes.device) * _COLUMN
     return _unit(mix(hashes.unsqueeze(-1) ^ odd))
+
+
+def odd(number: Tensor | int) -> Tensor | int:
+    """Return the odd factor of a column, or of [C] int32 columns."""
+    return _wrapped(_COLUMN * (2 * number + 1)) if isinstance(number, int) else (2 * number + 1) * _COLUMN
+
+
+def normal(hashes: Tensor) -> Tensor:
+    """Turn hashes into numbers of a normal distribution, of which there are 4096 different ones."""
+    return _normals(hashes.device)[((hashes >> (32 - _NORMAL_BITS)) & ((1 << _NORMAL_BITS) - 1)).to(torch.int64)]
+
+
+@cache
+def _normals(device: torch.device) -> Tensor:
+    count = 1 << _NORMAL_BITS
+    return torch.tensor([NormalDist().inv_cdf((place + 0.5) / count) for place in range(count)], device=device)
 
 
 def centred(unit: Tensor) -> Tensor:

@@ -14,24 +14,21 @@ from typing import Final
 import torch
 from torch import Tensor
 
-from orderd.domain.faults import EntityKind
+from orderd.domain.faults import KINDS, EntityKind
 from orderd.domain.signals import ENTITY_INDEX, ENTITY_SIGNALS, SLOT_AGES_S
 from ordertrainer.sim import hostwide
 from ordertrainer.sim.attempts import How
+from ordertrainer.sim.baseline import HOST_PLACE, ways
+from ordertrainer.sim.courses import deviation, own
 from ordertrainer.sim.effects import CYCLE_S
 from ordertrainer.sim.evidence import UNANSWERED_S
-from ordertrainer.sim.healthy import COUNT_MAX_S, COUNTS, ENTITY
+from ordertrainer.sim.healthy import COUNT_MAX_S, COUNT_PER_S, COUNTS, GROWTHS
 from ordertrainer.sim.hostwide import Lane
 from ordertrainer.sim.levels import LANES, NEVER_S
-from ordertrainer.sim.noise import centred, column, hashed
+from ordertrainer.sim.noise import column, columns, hashed
 from ordertrainer.sim.state import State
 from ordertrainer.sim.tables import Compiled, Tensors
 
-GROWTHS: Final = (
-    ("mount_used_ratio", "mount_fill_ratio_per_s"),
-    ("process_memory_ratio", "process_memory_growth_ratio_per_s"),
-)
-"""Signals and those that are their growth."""
 _PROBED: Final = (EntityKind.UNIT, EntityKind.RESOLVER)
 _WAITING_SLOWS: Final = 3.0
 """Answers take so many times longer, and one, on a host where somebody always waits for the processor."""
@@ -41,6 +38,10 @@ _ACTIVE_S: Final = ENTITY_INDEX["unit_active_s"]
 _CORES: Final = [ENTITY_INDEX[f"process_cpu_{mode}_cores"] for mode in ("user", "system")]
 _MEMORY: Final = ENTITY_INDEX["process_memory_ratio"]
 _FULL: Final = 1e-6
+JITTER_S: Final = 0.002
+"""A sample is taken up to so much later than it was due; ages tell."""
+LATE_PLACE: Final = 1 << 19
+"""Where it is drawn how late a fault is seen."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +91,7 @@ def observe(world: Compiled, state: State, ages_s: Sequence[float] = SLOT_AGES_S
         hostwide.add(world, lane, strain)
     _restart(world, state, rows, time, lanes)
     _break_what_rests_on(world, state, rows, lanes)
-    host, waiting = hostwide.render(state.levels, state.scene.host, time.at_s, strain)
+    host, waiting = hostwide.render(world, state.levels, state.scene.host, time.at_s, strain)
     for kind in _PROBED:
         rows[:, world.layout.span(kind), :, _LATENCY] *= (1.0 + _WAITING_SLOWS * waiting)[:, None]
     present = _presence(world, state, rows, time, lanes)
@@ -130,24 +131,38 @@ def _in_order(world: Compiled, state: State, time: _Time) -> Tensor:
     started = torch.zeros_like(levels.there).scatter(1, levels.slot, world.faults.starts[levels.fault]) | levels.there
     rows = torch.where((started[:, :, None] & time.seen[:, None])[..., None], state.scene.base[:, :, None], torch.nan)
     slots = torch.arange(world.layout.slots, dtype=torch.int32, device=rows.device)
+    seed, way = levels.seed[:, None, None], ways(world, levels.seed)[:, None, None]
     at = time.at_s.to(torch.int32)
-    hashes = hashed(levels.seed[:, None, None], slots[:, None], at[:, None])
-    for kind, number, name in _varying():
+    counted = COUNT_PER_S * time.at_s + JITTER_S * column(hashed(levels.seed[:, None], HOST_PLACE, at), _ACTIVE_S)
+    for kind, number, name in _varying(world):
         span = world.layout.span(kind)
         view = rows[:, span, :, number]
         if name in COUNTS:
-            view += time.at_s[:, None]
+            view += counted[:, None]
             view.clamp_(max=COUNT_MAX_S)
-        else:
-            view *= 1.0 + ENTITY[name].noise * levels.noise[:, None, None] * centred(column(hashes[:, span], number))
-    _fail_for_no_reason(world, state, rows, hashes)
+            continue
+        part = world.entities.part(way, KINDS.index(kind) * len(ENTITY_SIGNALS) + number)
+        here = slots[span, None]
+        moves = deviation(part, seed, here, at_s=time.at_s[:, None], column=number)
+        value = world.entities.at(part.row, part.own * own(seed, here, number) + levels.noise[:, None, None] * moves)
+        view.copy_(torch.where(torch.isnan(view), view, value))
+    _grow(state, rows, time)
+    _fail_for_no_reason(world, state, rows, hashed(seed, slots[:, None], at[:, None]))
     return rows
 
 
-def _varying() -> list[tuple[EntityKind, int, str]]:
+def _grow(state: State, rows: Tensor, time: _Time) -> None:
+    """Let grow what grows, steadily, but for as much as its growth of this second differs from its usual one."""
+    for name, growth in GROWTHS:
+        usual, now = state.scene.base[:, :, None, ENTITY_INDEX[growth]], rows[..., ENTITY_INDEX[growth]]
+        grown = usual * (time.at_s[:, None] - 1.0) + now
+        rows[..., ENTITY_INDEX[name]] = (rows[..., ENTITY_INDEX[name]] + grown.nan_to_num(0.0)).clamp_(0.0, 1.0)
+
+
+def _varying(world: Compiled) -> list[tuple[EntityKind, int, str]]:
     """Return kind, column and name of what changes by itself."""
-    names = [name for name, healthy in ENTITY.items() if healthy.noise or name in COUNTS]
-    return [(kind, ENTITY_INDEX[name], name) for name in names for kind in sorted(ENTITY_SIGNALS[ENTITY_INDEX[name]].kinds)]
+    carried = [(kind, number, s.name) for kind in KINDS for number, s in enumerate(ENTITY_SIGNALS) if kind in s.kinds]
+    return [(kind, number, name) for kind, number, name in carried if name in COUNTS or (kind, number) in world.moving]
 
 
 def _fail_for_no_reason(world: Compiled, state: State, rows: Tensor, hashes: Tensor) -> None:
@@ -171,7 +186,9 @@ def _overlay(world: Compiled, state: State, rows: Tensor, lane: Lane, strain: ho
     numbers, moved = world.own.numbers[lane.fault], world.own.moved[lane.fault]
     level, rate, most = _moving(numbers, state.scene.base[hosts, lane.slot], lane.x, state.levels.pace)
     value = _value(level, rate, most, lane.age_s, world.own.cyclic[lane.fault])
-    shows = moved[:, None] & lane.live[..., None] & (lane.age_s[..., None] >= numbers[:, None, 7])
+    late = columns(hashed(state.levels.seed, lane.fault.to(torch.int32) + LATE_PLACE), 1)
+    begins_s = (numbers[:, 7] + numbers[:, 8] * late).round()  # a second is the least that is simulated
+    shows = moved[:, None] & lane.live[..., None] & (lane.age_s[..., None] >= begins_s[:, None])
     strain.take(
         value[..., _CORES].masked_fill(~shows[..., _CORES], 0.0), value[..., _MEMORY].masked_fill(~shows[..., _MEMORY], 0.0)
     )

@@ -4,7 +4,7 @@ A fault looks like its class, and like what its witness is told to look for (`ev
 witness look the same: which of them it is can only be found out by trying. Every failure class has an entry; a test says so.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from orderd.domain.faults import EntityKind, Failure
@@ -12,6 +12,7 @@ from orderd.domain.signals import ENTITY_INDEX, ENTITY_SIGNALS
 from ordertrainer.chaos.contract import NEW, FaultContract
 from ordertrainer.sim.effects import GONE, NO, UNBOUNDED, YES, Effect, clock, cycle, early, late, put, ramp
 from ordertrainer.sim.evidence import REFUSED_S, SERVICE_DOWN, STARTS_NO_MORE, UNANSWERED_S, Signs, signs_of
+from ordertrainer.sim.fitted import Fitted
 
 Signals = dict[str, Effect]
 
@@ -69,7 +70,7 @@ CLASSES: Final = {
     Failure.DISK_INODES_FULL: Symptom(
         otherwise={EntityKind.MOUNT: {"mount_inodes_used_ratio": ramp((0.08, 0.2), (1.0, 1.0))}}, breaks_after_s=10.0
     ),
-    Failure.MOUNT_READ_ONLY: Symptom(always={"mount_read_only_ratio": YES}, breaks_after_s=2.0),
+    Failure.MOUNT_READ_ONLY: Symptom(always={"mount_read_only_ratio": YES, "mount_fill_ratio_per_s": NO}, breaks_after_s=2.0),
     Failure.MOUNT_MISSING: Symptom(
         always={s.name: GONE for s in ENTITY_SIGNALS if EntityKind.MOUNT in s.kinds}, breaks_after_s=1.0
     ),
@@ -98,10 +99,11 @@ OF_ITS_OWN_PROCESS: Final = {"process_age_s": clock(3600.0), "process_of_service
 """What every process shows that a fault or decoy started."""
 
 
-def looks_of(contract: FaultContract) -> Signs:
+def looks_of(contract: FaultContract, fitted: Fitted | None = None) -> Signs:
     """Return how a fault looks on its entity and on its host.
 
-    Class and witness are laid over each other: what the class says always holds, unless the witness says it more exactly.
+    Class and witness are laid over each other: what the class says always holds, unless the witness says it more exactly. Where
+    traces were recorded they say when, and how strongly.
     """
     found = [signs_of(step, contract) for step in (*contract.landed, *contract.revert)]
     weak = _own(contract, [signs for signs in found if signs.weak])
@@ -110,7 +112,27 @@ def looks_of(contract: FaultContract) -> Signs:
     fallback = {} if weak or told else symptom.otherwise.get(contract.target, {})
     started = OF_ITS_OWN_PROCESS if NEW in contract.targets else {}
     host = {name: effect for signs in found for name, effect in signs.host.items()}
-    return Signs(own={**fallback, **weak, **symptom.always, **told, **started}, host=host)
+    own = {**fallback, **weak, **symptom.always, **told, **started}
+    return Signs(own=own, host=host) if fitted is None else _as_recorded(Signs(own=own, host=host), contract, fitted)
+
+
+def _as_recorded(signs: Signs, contract: FaultContract, fitted: Fitted) -> Signs:
+    onsets = fitted.onsets.get(contract.failure, {})
+    strengths = fitted.classes.get(contract.failure, {}) | fitted.strengths.get(contract.name, {})
+
+    def changed(name: str, effect: Effect) -> Effect:
+        onset, strength = onsets.get(name), strengths.get(name)
+        effect = effect if onset is None else effect.begun(onset.earliest_s, onset.latest_s)
+        return effect if strength is None else _share(name, effect.scaled(strength.level, strength.rate))
+
+    own, host = ({name: changed(name, effect) for name, effect in signals.items()} for signals in (signs.own, signs.host))
+    return Signs(own=own, host=host)
+
+
+def _share(name: str, effect: Effect) -> Effect:
+    """Return the same; what is a share is at most all."""
+    low, high = effect.level
+    return replace(effect, level=(min(low, 1.0), min(high, 1.0))) if name.endswith("_ratio") else effect
 
 
 def _own(contract: FaultContract, found: list[Signs]) -> Signals:

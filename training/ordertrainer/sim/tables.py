@@ -1,15 +1,17 @@
 """The catalogue as tensors: what each fault does and each repair is for. Values only; imports torch.
 
 Axes: K fault, the row after the last one being "no fault"; R repair; E slot; F entity signal; H host signal; C comparison,
-G group of alternatives; D one place for each cure that a fault has.
+G group of alternatives; D one place for each cure that a fault has; W way of `courses`, X column of those, K there: knot.
 """
 
 from dataclasses import dataclass, fields, replace
-from typing import Any, ClassVar, Final, Self
+from typing import Any, ClassVar, Final, NamedTuple, Self
 
 import torch
 from torch import Tensor
 
+from orderd.domain.faults import EntityKind
+from ordertrainer.sim.fitted import KNOT_Z, KNOT_Z_MAX, KNOTS
 from ordertrainer.sim.layout import Layout
 
 SMALL_MAX: Final = 126
@@ -106,7 +108,8 @@ class Looks(Tensors):
 
     Attributes:
         moved: [K+1, X] bool, the fault says something of the signal.
-        numbers: [K+1, 8, X] float32: level, its change with intensity, rate, its change, most, its change, own, delay.
+        numbers: [K+1, 9, X] float32: level, its change with intensity, rate, its change, most, its change, own, least delay,
+            and how much more it can be.
         cyclic: [K+1, X] float32, 1 where age begins anew over and over.
     """
 
@@ -191,6 +194,59 @@ class Actions(Tensors):
     fits: Tensor
 
 
+class Part(NamedTuple):
+    """The numbers of some columns for some hosts, in shapes that broadcast; ``row`` is int64 way times X plus column."""
+
+    row: Tensor
+    own: Tensor
+    slow: Tensor
+    fast: Tensor
+    slow_s: Tensor
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Courses(Tensors):
+    """Every column's numbers.
+
+    Attributes:
+        values: [W * X, K] knots.
+        own, slow, fast: [W * X] weights of the parts of z; their squares add up to 1.
+        slow_s: [W * X] correlation time.
+        missing: [W * X] share that cannot measure it.
+        share: [X] int64, what it is missing with: place in ``tuple(Share)``.
+        whole: [X] bool, it is counted: there is nothing between two whole numbers.
+    """
+
+    values: Tensor
+    own: Tensor
+    slow: Tensor
+    fast: Tensor
+    slow_s: Tensor
+    missing: Tensor
+    share: Tensor
+    whole: Tensor
+
+    @property
+    def width(self) -> int:
+        """Return X."""
+        return len(self.share)
+
+    def part(self, way: Tensor, column: Tensor | int) -> Part:
+        """Return numbers of columns (int64) for hosts of some ways (int64), which broadcast."""
+        row = way * self.width + column
+        return Part(row, *(getattr(self, name)[row] for name in ("own", "slow", "fast", "slow_s")))
+
+    def at(self, row: Tensor, z: Tensor) -> Tensor:
+        """Return the values of rows (int64) at some z."""
+        place = (z.clamp(-KNOT_Z_MAX, KNOT_Z_MAX) + KNOT_Z_MAX) * (1.0 / KNOT_Z)
+        knot = place.to(torch.int64).clamp_(max=KNOTS - 2)
+        flat = row * KNOTS + knot
+        knots = self.values.view(-1)
+        below = knots[flat]
+        value = below + (knots[flat + 1] - below) * (place - knot)
+        return torch.where(self.whole[row % self.width], value.round(), value)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Compiled(Tensors):
     """The whole catalogue, ready to simulate.
@@ -203,6 +259,9 @@ class Compiled(Tensors):
         faults, repairs, moves: tables of faults, repairs and actions.
         own: how the entity's signals move.
         host: what is added to the host's signals.
+        hosts, entities: what hosts and entities in order measure.
+        recorded_share: share of hosts that measure what recorded ones do.
+        moving: kinds and columns that do not stay what they were at the beginning.
     """
 
     layout: Layout
@@ -215,6 +274,10 @@ class Compiled(Tensors):
     moves: Actions
     own: Looks
     host: Looks
+    hosts: Courses
+    entities: Courses
+    recorded_share: float
+    moving: frozenset[tuple[EntityKind, int]]
 
     @property
     def no_fault(self) -> int:
