@@ -62,9 +62,9 @@ def test_windows_of_a_run_are_no_evidence_of_their_own():
 
 def test_a_class_with_few_runs_borrows_from_all_failures():
     """And says so; healthy entities, of which everybody is sure, lend nothing."""
-    verdicts = drawn(2, 60)
+    verdicts = drawn(2, 300, windows=3, classes=(0,) * 12 + (1, 1, 2))
     certain = replace(verdicts, said=np.where(verdicts.truth[:, None] == 0, np.eye(C, dtype=np.float32)[0], verdicts.said))
-    rare = certain.where((certain.truth != 2) | (certain.run < 6))
+    rare = certain.where((certain.truth != 2) | (certain.run < 60))
     scales = calibrated(rare, ALPHA)
     assert scales[2].pooled
     assert not scales[1].pooled
