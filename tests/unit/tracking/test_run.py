@@ -59,9 +59,9 @@ def out(tmp_path):
 
 @pytest.fixture(autouse=True)
 def _short(monkeypatch):
-    """Pauses and waits in which a test can be patient."""
+    """Pauses for which a test can be patient; who is told in the end has all the time that a busy machine may need."""
     monkeypatch.setattr(runs, "PAUSES_S", (0.05, 0.2))
-    monkeypatch.setattr(runs, "LEAVE_S", 2.0)
+    monkeypatch.setattr(runs, "LEAVE_S", 60.0)
 
 
 def steps(run, key="worth"):
@@ -105,7 +105,7 @@ def test_what_nobody_was_there_to_hear_is_told_on_resume(kept, out):
         port = free.getsockname()[1]
     began = time.monotonic()
     first = Training(out, f"http://127.0.0.1:{port}")(range(3))
-    assert time.monotonic() - began < 6.0
+    assert time.monotonic() - began < 30.0
     assert len(first.said) == 2
     assert "the training goes on" in first.said[0]
     assert "a resumed training tells it" in first.said[1]
@@ -121,7 +121,7 @@ def test_a_server_in_trouble_is_asked_again(kept, uri, out):
     training = Training(out, uri)
     with tracked(training.server, out, settings=SETTINGS, about=ABOUT, say=training.said.append) as told:
         told({"iteration": 0, "worth": 0.0})
-        until = time.monotonic() + 10
+        until = time.monotonic() + 60
         while len(kept.calls) < 3 and time.monotonic() < until:
             time.sleep(0.01)
         kept.fails = 0
@@ -141,8 +141,9 @@ def test_a_refusal_is_not_tried_for_ever(kept, uri, out):
     assert "HTTP 403 PERMISSION_DENIED" in first.said[0]
 
 
-def test_a_silent_server_holds_nobody_up(kept, uri, out):
+def test_a_silent_server_holds_nobody_up(kept, uri, out, monkeypatch):
     """Lines are taken at once while it does not answer; the end waits for seconds, not for it."""
+    monkeypatch.setattr(runs, "LEAVE_S", 1.0)
     kept.silent = threading.Event()
     training = Training(out, uri)
     run = Run(training.server, out, settings=SETTINGS, about=ABOUT, say=training.said.append, rest=Rest(training.server, 0.3))
@@ -150,9 +151,9 @@ def test_a_silent_server_holds_nobody_up(kept, uri, out):
     began = time.monotonic()
     for number in range(runs.WAITING_MAX + 100):
         run.line({"iteration": number})
-    assert time.monotonic() - began < 1.0
+    assert time.monotonic() - began < 10.0
     run.end("FINISHED")
-    assert time.monotonic() - began < 6.0
+    assert time.monotonic() - began < 20.0
     assert "not told everything" in training.said[-1]
     kept.silent.set()
 
