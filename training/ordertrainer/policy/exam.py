@@ -104,6 +104,7 @@ def play(policy: Policy, world: Compiled, suite: Suite, *, hosts: int, seed: int
         # Who is over is never idle again: nobody decides for it any more.
         sim.state.busy_until_s.masked_fill_(tally.over, NEVER_S)
         tick(float(sim.state.at_s.max()) / horizon_s)
+    tick(1.0)  # all may be over before their horizon
     return tally.played()
 
 
