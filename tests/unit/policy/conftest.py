@@ -8,8 +8,8 @@ import torch
 from ordertrainer import heldout
 from ordertrainer.nets.policy import PolicyNet, PolicyShape
 from ordertrainer.policy.imitate import Bounds, Settings, imitate
-from ordertrainer.policy.playbooks import load_playbooks
 from ordertrainer.policy.rollout import Rollout
+from ordertrainer.policy.sitting import catalogue
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -19,8 +19,8 @@ def _one_thread(one_thread):
 
 @pytest.fixture(scope="session")
 def playbooks():
-    """Return the catalogue of this tree."""
-    return load_playbooks()
+    """Return the catalogue of this tree, as verbs and tasks read it in this process."""
+    return catalogue("cpu")[0]
 
 
 @pytest.fixture(scope="session")
