@@ -56,3 +56,13 @@ def test_the_gap_is_drawn(tmp_path):
         tmp_path / "new" / "gap.png",
     )
     assert (tmp_path / "new" / "gap.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_what_became_the_same_counts_as_told_by_nothing():
+    """A signal that is asked before alone does not leave the mean after."""
+    from ordertrainer.calibrate.tables import means
+
+    row = {"state": "in order", "kind": "unit", "signal": "a", "auc": 1.0}
+    assert means({"before": [row, row | {"signal": "b"}], "after": [row | {"auc": 0.7}]}) == {
+        "signals in order": {"before": 1.0, "after": pytest.approx(0.6)}
+    }

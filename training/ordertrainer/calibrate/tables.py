@@ -12,7 +12,9 @@ Key = tuple[str, str, str]
 """State, kind and signal of a figure."""
 BEFORE: Final = "before"
 AFTER: Final = "after"
-NOTHING: Final = "-"
+NOTHING: Final = "same"
+UNTOLD: Final = 0.5
+"""The area where nothing differs."""
 
 
 def summary_table(gap: Mapping[str, Cells]) -> Table:
@@ -46,19 +48,22 @@ def difficulty_table(stages: Mapping[str, Sequence[Mapping[str, Any]]]) -> Table
 
 
 def means(gap: Mapping[str, Cells]) -> dict[str, dict[str, float]]:
-    """Return the mean area over single signals of hosts in order, over those of failing ones, and over whole rows, by stage."""
+    """Return the mean area over single signals of hosts in order, over those of failing ones, and over whole rows, by stage.
+
+    What was asked at one stage alone is the same everywhere at the other: it tells nothing there.
+    """
     groups: dict[str, Callable[[Mapping[str, Any]], bool]] = {
         "signals in order": lambda row: row["state"] == HEALTHY and row["signal"] != ALL,
         "signals failing": lambda row: row["state"] != HEALTHY and row["signal"] != ALL,
         "rows": lambda row: row["signal"] == ALL,
     }
-    found: dict[str, dict[str, float]] = {}
-    for stage, cells in gap.items():
-        for name, belongs in groups.items():
-            some = [row["auc"] for row in cells if belongs(row)]
-            if some:
-                found.setdefault(name, {})[stage] = sum(some) / len(some)
-    return found
+    told = {stage: {_key(row): row["auc"] for row in cells} for stage, cells in gap.items()}
+    asked = {name: {_key(row) for cells in gap.values() for row in cells if belongs(row)} for name, belongs in groups.items()}
+    return {
+        name: {stage: sum(areas.get(key, UNTOLD) for key in keys) / len(keys) for stage, areas in told.items()}
+        for name, keys in asked.items()
+        if keys
+    }
 
 
 def _table(title: str, *columns: str) -> Table:
@@ -73,12 +78,16 @@ def _filled(
 ) -> Table:
     for name in (*gap, "windows", "runs"):
         table.add_column(name, justify="right")
-    told = {stage: {(row["state"], row["kind"], row["signal"]): row for row in cells} for stage, cells in gap.items()}
+    told = {stage: {_key(row): row for row in cells} for stage, cells in gap.items()}
     for key in dict.fromkeys(key for rows in told.values() for key in rows if wanted(key)):
         rows = [told[stage].get(key) for stage in told]
         first = next(row for row in rows if row)
         table.add_row(*shown(key), *(_number(row, "auc") for row in rows), str(first["windows"]), str(first["runs"]))
     return table
+
+
+def _key(row: Mapping[str, Any]) -> Key:
+    return row["state"], row["kind"], row["signal"]
 
 
 def _number(row: Mapping[str, Any] | None, name: str) -> str:
