@@ -30,11 +30,15 @@ def test_learned_weights_agree_with_answers_that_were_left_out(person, made_up):
     assert told["after"] > told["before"] + 0.05
 
 
-def test_of_answers_by_lot_nothing_is_learned_that_holds(made_up):
-    """Agreement with what was not learned from is what it is with chance: learning by heart does not show in it."""
-    random = np.random.default_rng(2)
-    said = Comparisons(saved=made_up[:100], first=random.integers(0, 2, 100).astype(float), weight=np.ones(100))
-    assert agreement(beforehand(Costs()), said)["after"] == pytest.approx(0.5, abs=0.12)
+def test_an_answer_does_not_speak_for_itself():
+    """Two answers about two weights, both against the defaults: learned from both, both are agreed with; left out, neither is."""
+    prior = beforehand(Costs())
+    gains = np.zeros((2, len(NAMES) + 1))
+    gains[:, 0] = (-60.0, -180.0)
+    gains[0, NAMES.index("call") + 1] = gains[1, NAMES.index("harm") + 1] = 1.0
+    said = Comparisons(saved=gains, first=np.ones(2), weight=np.full(2, 20.0))
+    assert (learn(prior, said).prefers_first(gains) > 0.5).all()
+    assert agreement(prior, said) == {"answers": 2, "before": 0.0, "after": 0.0}
 
 
 def test_agreement_needs_answers(made_up):
