@@ -76,6 +76,7 @@ def main() -> int:
     parser.add_argument("--hosts", type=int, default=128, help="of each suite of the exam")
     parser.add_argument("--floored", type=int, default=96, help="hosts for rules, and for networks with rules as their floor")
     parser.add_argument("--held-out", action="store_true", help="ask the final test too")
+    parser.add_argument("--finished", action="store_true", help="measure nothing more; tell what is finished")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     torch.set_num_threads(1)
@@ -98,7 +99,9 @@ class Bench:
         self.held = heldout.load()
         self.flat = Population(self.playbooks.world, self.held).flat
         self.work.mkdir(parents=True, exist_ok=True)
-        wanted = {name: value for name, value in vars(options).items() if name not in {"work", "seeds", "json", "held_out"}}
+        wanted = {
+            name: value for name, value in vars(options).items() if name not in {"work", "seeds", "json", "held_out", "finished"}
+        }
         if self._kept("options", lambda: wanted) != wanted:
             sys.exit(f"error: {self.work}: holds figures that were measured with other options; choose another --work")
 
@@ -128,6 +131,8 @@ class Bench:
     def _kept(self, name: str, make: Callable[[], Any]) -> Any:
         """Return what is finished, or finish it."""
         file = self.work / f"{name}.json"
+        if self.options.finished and not file.exists():
+            return None
         if not file.exists():
             began = time.monotonic()
             made = make()
@@ -185,7 +190,7 @@ class Bench:
                 rules = examined(Rules(self.playbooks.repairs), self.flat, levels, Costs())
                 return told | {f"rules, under the chaos of {name}": fresh_figures(rules)}
 
-            found |= self._kept(f"floored-{name}", floored)
+            found |= self._kept(f"floored-{name}", floored) or {}
         return found
 
     def _suites(self, nets: dict[str, Path]) -> dict[str, Any]:
@@ -208,7 +213,8 @@ class Bench:
                 told = self._kept(
                     f"suite-{suite.name}-{name}", lambda make=make, hosts=hosts, suite=suite: self._suite(suite, make, hosts)
                 )
-                found.setdefault(suite.name, {})[name] = told
+                if told is not None:
+                    found.setdefault(suite.name, {})[name] = told
         return found
 
     def _suite(self, suite: Any, make: Callable[[], Any], hosts: int) -> dict[str, Any]:
