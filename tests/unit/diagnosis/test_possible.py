@@ -40,7 +40,7 @@ LEAST = {
     Failure.DISK_INODES_FULL: {"mount_inodes_used_ratio": 0.8},
 }
 STANDING = {
-    Failure.SERVICE_SLOW: ({"probe_latency_s": 0.15}, 4),
+    Failure.SERVICE_SLOW: ({"probe_latency_s": 0.3, "unit_main_stopped_ratio": 0}, 8),
     Failure.MOUNT_READ_ONLY: ({"mount_read_only_ratio": 1}, 1),
     Failure.MOUNT_MISSING: (
         dict.fromkeys(("mount_used_ratio", "mount_inodes_used_ratio", "mount_fill_ratio_per_s"), math.nan),
@@ -68,14 +68,14 @@ HOST = {"cpu_user_ratio": 0.6, "cpu_system_ratio": 0.1, "pressure_cpu_ratio": 0.
 """It has little to spare, which alone is no failure."""
 
 
-def window(entity, seconds=0, **signals):
+def window(entity, seconds=0, host=HOST, **signals):
     """Return the last window of one entity that looks the same for some seconds."""
     history = History()
     for second in range(seconds + 1):
         at = Instant(mono_ns=second * 10**9, utc_ns=0)
         rows = (EntityRow(entity=Entity.parse(entity), values=entity_values(**signals)),)
         last = history.add(
-            Sample(at=at, cause="timer", host=tuple(HOST.get(s.name, math.nan) for s in HOST_SIGNALS), entities=rows)
+            Sample(at=at, cause="timer", host=tuple(host.get(s.name, math.nan) for s in HOST_SIGNALS), entities=rows)
         )
     return last
 
@@ -125,6 +125,14 @@ def test_no_process_is_stopped_on_a_models_word_alone(failure, signals):
     """A batch job on one core and a cache that warms up are what the shipped model takes for failures."""
     seen = window(KEYS[EntityKind.PROCESS], **HEALTHY[EntityKind.PROCESS] | signals)
     assert by_model(seen, sure(failure)) == ()
+
+
+def test_a_model_does_not_call_a_service_slow_on_a_host_that_is_busy():
+    """Its neighbours' work is why it is slow; to restart it would only add to that."""
+    slow = HEALTHY[EntityKind.UNIT] | {"probe_latency_s": 0.3, "unit_main_stopped_ratio": 0}
+    for pressure, taken in ((0.2, True), (0.5, False)):
+        seen = window(KEYS[EntityKind.UNIT], 9, host=HOST | {"pressure_cpu_ratio": pressure}, **slow)
+        assert bool(by_model(seen, sure(Failure.SERVICE_SLOW))) is taken
 
 
 def test_a_unit_that_cannot_be_seen_may_be_down_when_its_probe_fails():
