@@ -47,7 +47,9 @@ VERBS: Final = {
     "prefer": Verb(module="prefer.cli", attribute="prefer", summary="Learn the weights of costs from what people preferred."),
     "evolve": Verb(module="evolve.cli", attribute="evolve", summary="Train a policy further, against chaos that evolves."),
     "rules": Verb(module="rules.cli", attribute="rules", summary="What a model learned, as a list of rules to review."),
-    "calibrate": Verb(module="calibrate.cli", attribute="calibrate", summary="Hold the simulator against recorded hosts, and fit it."),
+    "calibrate": Verb(
+        module="calibrate.cli", attribute="calibrate", summary="Hold the simulator against recorded hosts, and fit it."
+    ),
     "evaluate": Verb(module="evaluation.cli", attribute="evaluate", summary="Score a model, beside rules and fitted baselines."),
     "calibrate-confidence": Verb(
         module="confidence.cli", attribute="calibrate_confidence_verb", summary="Make a model's confidence worth believing."

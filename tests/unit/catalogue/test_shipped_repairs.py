@@ -7,6 +7,7 @@ import yaml
 
 from orderd.catalogue import load_repairs
 from orderd.domain.faults import FAILURES, KIND_OF, Failure
+from orderd.domain.schema import SCHEMAS
 
 REPAIRS = Path(__file__).parents[3] / "playbooks" / "repairs"
 CATALOGUE = load_repairs(REPAIRS)
@@ -52,7 +53,7 @@ def test_the_first_rung_of_every_older_class_is_what_it_was():
     """What the catalogue has learnt since comes after: it asks the host for its own cause first, or stands on a higher rung."""
     first = {
         failure: sorted(r.name for r in CATALOGUE.repairs.values() if failure in r.repairs and r.rung == 0)
-        for failure in FAILURES
+        for failure in FAILURES[: SCHEMAS[0].failures]
         if failure not in {Failure.OK, Failure.CLOCK_STEPPED}
     }
     assert first == {

@@ -88,7 +88,7 @@ def test_the_learned_chaos_draws_what_failed(history, world):
     late = [drills.levels.fault[drills.source == Source.LEARNED] for drills in found[15:]]
     rate = float((torch.cat(late) == worst).any(-1).to(torch.float32).mean())
     flat = [drills.levels.fault[drills.source == Source.FLAT] for drills in found]
-    assert rate > 2.0 * float((torch.cat(flat) == worst).any(-1).to(torch.float32).mean())
+    assert rate > 1.5 * float((torch.cat(flat) == worst).any(-1).to(torch.float32).mean())
 
 
 @pytest.mark.parametrize("name", ["flat", "archive", "learned"])
