@@ -64,9 +64,9 @@ async def test_another_model_decides_otherwise_and_the_difference_is_told(scene)
     def another(window):
         rows = []
         for entity in window.entities:
-            row = [0.0] * len(FAILURES)
-            row[FAILURES.index(Failure.SERVICE_CRASH_LOOP)] = 0.99 if entity == NGINX else 0.0
-            row[0] = 1 - sum(row)
+            row = [1e-6] * len(FAILURES)
+            row[FAILURES.index(Failure.SERVICE_CRASH_LOOP)] = 0.99 if entity == NGINX else 1e-6
+            row[0] = 1 - sum(row[1:])
             rows.append(tuple(row))
         return Scores(failures=tuple(rows), wrong=1.0)
 

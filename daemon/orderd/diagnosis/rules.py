@@ -155,7 +155,8 @@ def _down(view: _View) -> str:
         state = "failed" if view.now("unit_failed_ratio") >= 1 else "inactive"
         return f"the unit is {state} and nothing is queued to start it"
     refused = view.now("probe_ok_ratio") == 0 and view.now("probe_latency_s") < REFUSED_WITHIN_S
-    if math.isnan(view.now("unit_active_ratio")) and refused:
+    unseen = all(math.isnan(view.now(f"unit_{state}_ratio")) for state in ("active", "failed", "transition"))
+    if unseen and refused:
         return "systemd does not say how it is, and where it should answer nobody listens"
     return ""
 
