@@ -17,6 +17,7 @@ from typing import Final
 
 from orderd.diagnosis.rules import (
     BUSY_HOST_RATIO,
+    CALM_RATIO,
     LEAK_MEMORY_RATIO,
     LEAK_RATIO_PER_S,
     RUNAWAY_CORES,
@@ -69,7 +70,8 @@ _LEAST: Final[dict[Failure, Callable[[_Now], bool]]] = {
     ),
     Failure.SERVICE_MASKED: lambda now: now("unit_masked_ratio") > 0,
     Failure.SERVICE_HUNG: lambda now: (
-        now("unit_main_stopped_ratio") > 0 or now("probe_ok_ratio") < 1 or now("probe_latency_s") >= _SLOW_S
+        now("unit_main_stopped_ratio") > 0
+        or ((now("probe_ok_ratio") < 1 or now("probe_latency_s") >= _SLOW_S) and not now("pressure_cpu_ratio") >= CALM_RATIO)
     ),
     Failure.SERVICE_CRASH_LOOP: lambda now: (
         now("unit_restarts_per_s") > 0 or now("unit_active_ratio") < 1 or now("unit_dropins_changed_ratio") > 0

@@ -135,6 +135,16 @@ def test_a_model_does_not_call_a_service_slow_on_a_host_that_is_busy():
         assert bool(by_model(seen, sure(Failure.SERVICE_SLOW))) is taken
 
 
+def test_a_model_does_not_call_a_service_hung_for_a_probe_that_a_busy_host_missed():
+    """Unless its processes are stopped, which no neighbour does."""
+    missed = HEALTHY[EntityKind.UNIT] | {"probe_ok_ratio": 0, "probe_latency_s": 0.5}
+    for pressure, stopped, taken in ((0.2, 0, True), (0.5, 0, False), (0.5, 1, True)):
+        seen = window(
+            KEYS[EntityKind.UNIT], host=HOST | {"pressure_cpu_ratio": pressure}, **missed, unit_main_stopped_ratio=stopped
+        )
+        assert bool(by_model(seen, sure(Failure.SERVICE_HUNG))) is taken
+
+
 def test_a_unit_that_cannot_be_seen_may_be_down_when_its_probe_fails():
     """With a message bus that hangs nobody says whether it is active; a model's word is all the earlier there."""
     unseen = {"unit_active_ratio": math.nan, "unit_masked_ratio": math.nan}
