@@ -26,15 +26,15 @@ from ordertrainer import heldout
 from ordertrainer.costs import Costs
 from ordertrainer.evolve.cli import summary
 from ordertrainer.evolve.crossplay import cross_play
-from ordertrainer.evolve.evolve import LAST, Bounds, Settings, evolve
+from ordertrainer.evolve.evolve import Settings, evolve
 from ordertrainer.evolve.exam import figures as fresh_figures
 from ordertrainer.evolve.fresh import Search, drawn, examined, trained_chaos, worst
 from ordertrainer.evolve.population import Population
 from ordertrainer.policy.actor import Network
 from ordertrainer.policy.checkpoint import policy_of, read_policy
 from ordertrainer.policy.floored import Floored
-from ordertrainer.policy.imitate import Bounds as Imitated
 from ordertrainer.policy.imitate import imitate
+from ordertrainer.policy.iterations import LAST, Bounds
 from ordertrainer.policy.playbooks import Playbooks, load_playbooks
 from ordertrainer.policy.profiles import PROFILES
 from ordertrainer.policy.report import examine
@@ -144,7 +144,7 @@ class Bench:
 
     def _imitated(self) -> Path:
         out = self.work / "imitated"
-        bounds, settings = Imitated(iterations=self.options.iterations), PROFILES["cpu-3min"].settings
+        bounds, settings = Bounds(iterations=self.options.iterations), PROFILES["cpu-3min"].settings
         return imitate(self.playbooks, self.held, out, settings, bounds=bounds, watcher=Told())
 
     def _evolved(self, arm: str, seed: int, start: Path) -> Path:

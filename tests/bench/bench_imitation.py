@@ -28,7 +28,8 @@ import torch
 from ordertrainer import heldout
 from ordertrainer.policy.actor import Network
 from ordertrainer.policy.checkpoint import policy_of, read_policy
-from ordertrainer.policy.imitate import Bounds, Settings, imitate
+from ordertrainer.policy.imitate import Settings, imitate
+from ordertrainer.policy.iterations import Bounds
 from ordertrainer.policy.playbooks import load_playbooks
 from ordertrainer.policy.report import BASELINES, NETWORK, RULES, examine, makers
 from ordertrainer.policy.suites import MIX, suites, training_mix

@@ -34,7 +34,7 @@ from ordertrainer.imitation.checkpoint import net_of as order_of
 from ordertrainer.imitation.checkpoint import read
 from ordertrainer.imitation.simulated import simulated_examples
 from ordertrainer.imitation.train import Data, Settings, train
-from ordertrainer.policy.imitate import Bounds
+from ordertrainer.policy.iterations import Bounds
 from ordertrainer.policy.playbooks import load_playbooks
 from ordertrainer.pretrain import report
 from ordertrainer.pretrain.checkpoint import net_of, read_pretrained, sha256_of

@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from ordertrainer.policy import cli
-from ordertrainer.policy.imitate import Bounds
+from ordertrainer.policy.iterations import Bounds
 from ordertrainer.policy.profiles import PROFILES
 from ordertrainer.policy.suites import MIX
 

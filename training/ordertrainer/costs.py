@@ -10,12 +10,13 @@ operators change with their preferences (`ordertrainer prefer` writes the file, 
 """
 
 import math
-import os
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Final
+
+from ordertrainer.files import write_durably
 
 TABLE: Final = "costs"
 COST_MAX_S: Final = 1e6
@@ -94,14 +95,9 @@ def write_costs(file: Path, costs: Costs, about: Sequence[str] = ()) -> None:
         CostsError: it cannot be written.
     """
     lines = [*(f"# {line}" for line in about), f"[{TABLE}]", *(f"{name} = {_number(getattr(costs, name))}" for name in NAMES)]
-    part = file.with_name(file.name + ".part")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        with part.open("w", encoding="utf-8") as stream:
-            stream.write("\n".join(lines) + "\n")
-            stream.flush()
-            os.fsync(stream.fileno())
-        part.replace(file)
+        write_durably(file, ("\n".join(lines) + "\n").encode())
     except OSError as error:
         raise CostsError(f"{file}: cannot be written: {error.strerror}") from error
 

@@ -64,22 +64,24 @@ def _leak(now: _Now) -> bool:
     return now("process_memory_ratio") >= LEAK_MEMORY_RATIO and now("process_memory_growth_ratio_per_s") >= LEAK_RATIO_PER_S
 
 
+def _unanswered(now: _Now) -> bool:
+    """See a probe that fails or waits, on a host that has time to answer: a busy one misses time-outs with nothing broken."""
+    return (now("probe_ok_ratio") < 1 or now("probe_latency_s") >= _SLOW_S) and not now("pressure_cpu_ratio") >= CALM_RATIO
+
+
 _LEAST: Final[dict[Failure, Callable[[_Now], bool]]] = {
     Failure.SERVICE_DOWN: lambda now: (
         now("unit_active_ratio") < 1 or (math.isnan(now("unit_active_ratio")) and now("probe_ok_ratio") < 1)
     ),
     Failure.SERVICE_MASKED: lambda now: now("unit_masked_ratio") > 0,
-    Failure.SERVICE_HUNG: lambda now: (
-        now("unit_main_stopped_ratio") > 0
-        or ((now("probe_ok_ratio") < 1 or now("probe_latency_s") >= _SLOW_S) and not now("pressure_cpu_ratio") >= CALM_RATIO)
-    ),
+    Failure.SERVICE_HUNG: lambda now: now("unit_main_stopped_ratio") > 0 or _unanswered(now),
     Failure.SERVICE_CRASH_LOOP: lambda now: (
         now("unit_restarts_per_s") > 0 or now("unit_active_ratio") < 1 or now("unit_dropins_changed_ratio") > 0
     ),
     Failure.DISK_FULL: lambda now: now("mount_used_ratio") >= _FULL_RATIO,
     Failure.CPU_RUNAWAY: _runaway,
     Failure.MEMORY_LEAK: _leak,
-    Failure.DNS_BROKEN: lambda now: now("probe_ok_ratio") < 1 or now("probe_latency_s") >= _SLOW_S,
+    Failure.DNS_BROKEN: _unanswered,
     Failure.CLOCK_STEPPED: lambda now: abs(now("clock_step_s")) >= _STEPPED_S,
     Failure.SERVICE_START_LIMIT: lambda now: now("unit_active_ratio") < 1 and now("unit_result_start_limit_ratio") > 0,
     Failure.SERVICE_LOAD_ERROR: lambda now: now("unit_active_ratio") < 1 and now("unit_load_error_ratio") > 0,

@@ -135,6 +135,14 @@ def test_a_model_does_not_call_a_service_slow_on_a_host_that_is_busy():
         assert bool(by_model(seen, sure(Failure.SERVICE_SLOW))) is taken
 
 
+def test_a_model_does_not_call_name_resolution_broken_for_a_probe_that_a_busy_host_missed():
+    """The rules may, when nobody answers for seconds or somebody refuses."""
+    for pressure, taken in ((0.2, True), (0.5, False)):
+        busy = HOST | {"pressure_cpu_ratio": pressure}
+        seen = window(KEYS[EntityKind.RESOLVER], host=busy, probe_ok_ratio=0, probe_latency_s=0.5)
+        assert bool(by_model(seen, sure(Failure.DNS_BROKEN))) is taken
+
+
 def test_a_model_does_not_call_a_service_hung_for_a_probe_that_a_busy_host_missed():
     """Unless its processes are stopped, which no neighbour does."""
     missed = HEALTHY[EntityKind.UNIT] | {"probe_ok_ratio": 0, "probe_latency_s": 0.5}

@@ -7,11 +7,13 @@ import pytest
 import torch
 
 from ordertrainer import heldout
-from ordertrainer.evolve.evolve import Bounds, Settings, evolve
+from ordertrainer.evolve.evolve import Settings, evolve
 from ordertrainer.evolve.learning import Learning
 from ordertrainer.nets.policy import PolicyNet, PolicyShape
 from ordertrainer.policy.checkpoint import catalogue_digest, save_policy
+from ordertrainer.policy.iterations import Bounds
 from ordertrainer.policy.playbooks import load_playbooks
+from trainings import Silent
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -58,27 +60,6 @@ def imitated(playbooks, held, tmp_path_factory):
 def brief():
     """Return settings of a training that learns next to nothing, in about a second an iteration."""
     return Settings(seed=3, hosts=10, learning=Learning(batch=64), tune_every=9, tune_hosts=2, generation_every=2)
-
-
-class Silent:
-    """Who wants to know nothing."""
-
-    def __init__(self, until=None):
-        """Ask for a break in the midst of an iteration of this number."""
-        self.until = until
-        self.lines = []
-
-    def begin(self, bounds, seconds):
-        """Hear the bounds."""
-
-    def part(self, what, iteration, share):
-        """Break where it was asked for."""
-        if self.until == (iteration, what):
-            raise KeyboardInterrupt
-
-    def line(self, said):
-        """Keep what was said."""
-        self.lines.append(said)
 
 
 @pytest.fixture(scope="session")

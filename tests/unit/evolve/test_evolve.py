@@ -4,16 +4,15 @@ import json
 from dataclasses import replace
 
 import pytest
-import torch
 
 from ordertrainer.costs import Costs
 from ordertrainer.evolve import evolve as module
 from ordertrainer.evolve.crossplay import FLAT, cross_play
-from ordertrainer.evolve.evolve import BEST, HISTORY, LAST, PARTS
+from ordertrainer.evolve.evolve import PARTS
 from ordertrainer.imitation.checkpoint import CheckpointError
 from ordertrainer.policy.checkpoint import policy_of, read_policy
-
-ASIDE = {"seconds", "commit"}
+from ordertrainer.policy.iterations import BEST, HISTORY, LAST
+from trainings import same
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -32,17 +31,6 @@ def unbroken(train, tmp_path_factory):
     out = tmp_path_factory.mktemp("unbroken")
     train(out)
     return out
-
-
-def same(one, other):
-    """Tell whether two plain values hold the same tensors to the bit; times and the state of the sources aside."""
-    if isinstance(one, torch.Tensor):
-        return torch.equal(one, other)
-    if isinstance(one, dict):
-        return one.keys() == other.keys() and all(same(one[key], other[key]) for key in one if key not in ASIDE)
-    if isinstance(one, list | tuple):
-        return len(one) == len(other) and all(map(same, one, other))
-    return one == other
 
 
 def test_a_killed_training_goes_on_as_if_it_had_not_been(train, unbroken, tmp_path):

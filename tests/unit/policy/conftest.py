@@ -7,9 +7,11 @@ import torch
 
 from ordertrainer import heldout
 from ordertrainer.nets.policy import PolicyNet, PolicyShape
-from ordertrainer.policy.imitate import Bounds, Settings, imitate
+from ordertrainer.policy.imitate import Settings, imitate
+from ordertrainer.policy.iterations import Bounds
 from ordertrainer.policy.rollout import Rollout
 from ordertrainer.policy.sitting import catalogue
+from trainings import Silent
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -54,27 +56,6 @@ def untrained(world):
     """Return a network that knows nothing."""
     torch.manual_seed(0)
     return PolicyNet(PolicyShape(width=16, hidden=16, layers=1, heads=2)).eval()
-
-
-class Silent:
-    """Who wants to know nothing."""
-
-    def __init__(self, until=None):
-        """Ask for a break in the midst of an iteration of this number."""
-        self.until = until
-        self.lines = []
-
-    def begin(self, bounds, seconds):
-        """Hear the bounds."""
-
-    def part(self, what, iteration, share):
-        """Break where it was asked for."""
-        if self.until == (iteration, what):
-            raise KeyboardInterrupt
-
-    def line(self, said):
-        """Keep what was said."""
-        self.lines.append(said)
 
 
 @pytest.fixture(scope="session")

@@ -11,8 +11,9 @@ import mlserver
 from ordertrainer.policy import cli
 from ordertrainer.policy.actor import Network
 from ordertrainer.policy.checkpoint import policy_of, read_policy
-from ordertrainer.policy.cli import INTERRUPTED, LOG, in_order
-from ordertrainer.policy.imitate import BEST
+from ordertrainer.policy.cli import LOG, in_order
+from ordertrainer.policy.iterations import BEST
+from ordertrainer.policy.refusals import INTERRUPTED
 from ordertrainer.policy.report import examine, makers
 from ordertrainer.policy.suites import MIX, suites
 

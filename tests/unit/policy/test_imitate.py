@@ -4,12 +4,13 @@ import json
 from dataclasses import replace
 
 import pytest
-import torch
 
 from ordertrainer.imitation.checkpoint import CheckpointError
 from ordertrainer.policy.checkpoint import policy_of, read_moments, read_policy
-from ordertrainer.policy.imitate import BEST, HISTORY, LAST, PARTS
+from ordertrainer.policy.imitate import PARTS
+from ordertrainer.policy.iterations import BEST, HISTORY, LAST
 from ordertrainer.policy.tuning import worth
+from trainings import same
 
 
 @pytest.fixture(scope="module")
@@ -18,17 +19,6 @@ def unbroken(train, tmp_path_factory):
     out = tmp_path_factory.mktemp("unbroken")
     train(out)
     return out
-
-
-def same(one, other):
-    """Tell whether two plain values hold the same tensors to the bit; times aside."""
-    if isinstance(one, torch.Tensor):
-        return torch.equal(one, other)
-    if isinstance(one, dict):
-        return one.keys() == other.keys() and all(same(one[key], other[key]) for key in one if key != "seconds")
-    if isinstance(one, list | tuple):
-        return len(one) == len(other) and all(map(same, one, other))
-    return one == other
 
 
 @pytest.mark.parametrize("part", PARTS[1:])

@@ -10,7 +10,7 @@ import torch
 from ordertrainer.fanout import TaskFailedError, fan_out, sealed
 from ordertrainer.policy.checkpoint import read_policy
 from ordertrainer.policy.following import Following
-from ordertrainer.policy.imitate import BEST, HISTORY, LAST, Bounds
+from ordertrainer.policy.iterations import BEST, HISTORY, LAST, Bounds
 from ordertrainer.policy.overseeds import mean, report, table
 from ordertrainer.policy.several import Training, begun, folder, trainings
 from ordertrainer.policy.sitting import Machine

@@ -11,6 +11,7 @@ from ordertrainer.nets.order import Shape
 from ordertrainer.policy.playbooks import load_playbooks
 from ordertrainer.pretrain.learn import Settings
 from ordertrainer.pretrain.simulated import Watch
+from trainings import Silent
 
 SMALL = Shape(width=16, hidden=24, layers=1, heads=2, dropout=0.0)
 
@@ -43,19 +44,6 @@ def untrained():
     """Return a network that knows nothing."""
     torch.manual_seed(0)
     return NextNet(SMALL).eval()
-
-
-class Silent:
-    """Who wants to know nothing."""
-
-    def begin(self, bounds, seconds):
-        pass
-
-    def part(self, what, iteration, share):
-        pass
-
-    def line(self, said):
-        pass
 
 
 @pytest.fixture

@@ -14,14 +14,15 @@ from ordertrainer.nets.order import OrderNet, Shape
 from ordertrainer.nets.policy import PolicyNet, PolicyShape
 from ordertrainer.policy import cli as policy_cli
 from ordertrainer.policy.checkpoint import read_policy
-from ordertrainer.policy.imitate import Bounds, imitate
 from ordertrainer.policy.imitate import Settings as Imitation
+from ordertrainer.policy.imitate import imitate
+from ordertrainer.policy.iterations import BEST, HISTORY, LAST, Bounds
 from ordertrainer.policy.levels import Trained
 from ordertrainer.policy.playbooks import load_playbooks
 from ordertrainer.policy.rollout import Rollout
 from ordertrainer.pretrain.checkpoint import TRUNK, begin_with, net_of, read_pretrained, save_pretrained
 from ordertrainer.pretrain.cost import mean_bits
-from ordertrainer.pretrain.learn import BEST, HISTORY, LAST, Sources, pretrain
+from ordertrainer.pretrain.learn import Sources, pretrain
 from ordertrainer.pretrain.simulated import Watch, simulated
 
 SMALL = Shape(width=16, hidden=24, layers=1, heads=2, dropout=0.0)

@@ -1,6 +1,5 @@
 """`ordertrainer calibrate`: the simulator beside recorded hosts. Reads a data directory, writes fitted values and figures."""
 
-import json
 from collections.abc import Generator
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -18,8 +17,8 @@ from ordertrainer.calibrate.errors import CalibrationError
 from ordertrainer.calibrate.fitted import fit, write
 from ordertrainer.calibrate.recording import fingerprint
 from ordertrainer.dataset import DatasetError
+from ordertrainer.files import write_json
 from ordertrainer.imitation.checkpoint import commit
-from ordertrainer.serve.files import write_durably
 from ordertrainer.sim.fitted import FILE, Fitted, FittedError, Provenance
 from ordertrainer.sim.fitted import read as read_fitted
 
@@ -110,8 +109,7 @@ def _refusals(json_file: Path | None, told: report.Report) -> Generator[None]:
 
 def _write(file: Path | None, told: report.Report) -> None:
     if file is not None:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        write_durably(file, (json.dumps(told, indent=2) + "\n").encode())
+        write_json(file, told)
 
 
 def _show(told: report.Report) -> None:

@@ -8,7 +8,7 @@ from ordertrainer.calibrate.courses import healthy_courses
 from ordertrainer.calibrate.onsets import class_strengths, onsets, strengths
 from ordertrainer.calibrate.recording import Run
 from ordertrainer.chaos import FaultContract
-from ordertrainer.serve.files import write_durably
+from ordertrainer.files import write_durably
 from ordertrainer.sim.fitted import Course, Fitted, Provenance
 
 _HEAD: Final = """\

@@ -1,6 +1,5 @@
 """`ordertrainer calibrate-confidence`: stage 6. Reads a model or a checkpoint and recorded drills; writes one report."""
 
-import json
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,9 +21,9 @@ from ordertrainer.evaluation.predictions import by_exported, by_network
 from ordertrainer.evaluation.report import loaded, plain
 from ordertrainer.evaluation.schemas import check_one_schema
 from ordertrainer.evaluation.screen import screen
+from ordertrainer.files import write_json
 from ordertrainer.imitation.checkpoint import CheckpointError, commit, net_of, read, save
 from ordertrainer.imitation.views import check_separate
-from ordertrainer.serve.files import write_durably
 
 INTERRUPTED: Final = 130
 _OF_THE_FILE: Final = frozenset({"format", "schema_digest", "shape", "weights"})
@@ -57,8 +56,7 @@ def calibrate_confidence_verb(  # noqa: PLR0917  typer makes an option of each
             report = calibrate_confidence(ask, tune, test, alpha=alpha, beta=beta, gamma=gamma, inside=inside)
         found = {**report, "model": about, "data_sha256": digest(data), "commit": commit()}
         if json_file is not None:
-            json_file.parent.mkdir(parents=True, exist_ok=True)
-            write_durably(json_file, (json.dumps(plain(found), indent=2) + "\n").encode())
+            write_json(json_file, plain(found))
         if write and checkpoint is not None:
             _store(checkpoint, plain(found))
         typer.echo(section(found))

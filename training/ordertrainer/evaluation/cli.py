@@ -4,7 +4,6 @@ Reads a model and whatever is named, writes one JSON file and a folder of pictur
 measured.
 """
 
-import json
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,8 +21,8 @@ from ordertrainer.evaluation.real.runs import DrillFileError
 from ordertrainer.evaluation.reports import ReportError
 from ordertrainer.evaluation.screen import screen
 from ordertrainer.evaluation.wanted import DATA, Wanted
+from ordertrainer.files import write_json
 from ordertrainer.imitation.checkpoint import CheckpointError
-from ordertrainer.serve.files import write_durably
 
 INTERRUPTED: Final = 130
 ABLATIONS: Final = Path("out/ablations.jsonl")
@@ -116,8 +115,7 @@ def _write(wanted: Wanted, found: dict[str, Any]) -> None:
     from ordertrainer.evaluation.whole import pictures, plain_values  # noqa: PLC0415
 
     if wanted.json_file is not None:
-        wanted.json_file.parent.mkdir(parents=True, exist_ok=True)
-        write_durably(wanted.json_file, (json.dumps(plain_values(found), indent=2) + "\n").encode())
+        write_json(wanted.json_file, plain_values(found))
     if wanted.plots is not None:
         for file in pictures(found, wanted.plots):
             typer.echo(file, err=True)

@@ -1,9 +1,7 @@
 """`ordertrainer evolve`: order against chaos that evolves. Reads playbooks and a policy, writes checkpoints."""
 
-import json
 import math
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -13,23 +11,23 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from orderd.errors import CatalogueError
 from ordertrainer import heldout
-from ordertrainer.costs import Costs
+from ordertrainer.costs import Costs, CostsError, read_costs
 from ordertrainer.evolve.crossplay import cross_play
-from ordertrainer.evolve.evolve import LAST, PARTS, Bounds, Settings
+from ordertrainer.evolve.evolve import PARTS, Settings
 from ordertrainer.evolve.evolve import evolve as run_evolution
 from ordertrainer.evolve.exam import against_fresh_chaos
 from ordertrainer.evolve.fresh import Search
-from ordertrainer.heldout import HeldOutError
+from ordertrainer.files import write_json
 from ordertrainer.imitation.checkpoint import CheckpointError
 from ordertrainer.policy.actor import Network
 from ordertrainer.policy.checkpoint import policy_of, read_policy
+from ordertrainer.policy.iterations import LAST, Bounds
 from ordertrainer.policy.playbooks import Playbooks, load_playbooks
 from ordertrainer.policy.progress import screen
+from ordertrainer.policy.refusals import refusals
 from ordertrainer.sim.policies import Rules
 
-INTERRUPTED: Final = 130
 ERRORS: Final = Console(stderr=True)
 OUTPUT: Final = Console(width=160, soft_wrap=True)
 
@@ -58,19 +56,21 @@ def evolve(
     ] = 0,
     matrix: Annotated[int, typer.Option(min=0, help="Hosts on which all generations of order meet all of chaos.")] = 0,
     json_file: Annotated[Path | None, typer.Option("--json", help="Also write every figure here.")] = None,
+    costs: Annotated[Path | None, typer.Option(help="Weights of `ordertrainer prefer`, instead of the defaults.")] = None,
     threads: Annotated[int, typer.Option(min=1, help="CPU threads; more than one is slower on busy machines.")] = 1,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
 ) -> None:
     """Train a policy further, against chaos that evolves; prints the checkpoint."""
-    with _refusals(out):
+    with refusals(out, CostsError):
         torch.set_num_threads(threads)
         wanted = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
-        playbooks, settings = load_playbooks(device=wanted), Settings(seed=seed, chaos=chaos.value, hosts=hosts)
+        weights = Costs() if costs is None else read_costs(costs)
+        playbooks, settings = load_playbooks(device=wanted), Settings(seed=seed, chaos=chaos.value, hosts=hosts, costs=weights)
         bounds = Bounds(iterations=math.ceil(drills / hosts), minutes=minutes)
         path = _evolve(playbooks, policy, out, settings, bounds, resume=resume)
         report: dict[str, Any] = {"history": read_policy(path)["history"]}
         if fresh:
-            report["fresh_chaos"] = _examine(playbooks, path, fresh, seed)
+            report["fresh_chaos"] = _examine(playbooks, path, weights, hosts=fresh, seed=seed)
         if matrix:
             with screen("cross-play", ERRORS) as shown:
                 tick: Callable[[float], None] = lambda share: shown.ask("generations", share)  # noqa: E731  a name for its type
@@ -78,7 +78,7 @@ def evolve(
                     playbooks, heldout.load(), out, settings.costs, hosts=matrix, seed=seed, tick=tick
                 )
         if json_file is not None:
-            write(json_file, report)
+            write_json(json_file, report)
     show(report)
     typer.echo(path)
 
@@ -91,7 +91,7 @@ def _evolve(playbooks: Playbooks, policy: Path | None, out: Path, settings: Sett
         return run_evolution(playbooks, heldout.load(), start, out, settings, bounds=bounds, watcher=shown)
 
 
-def _examine(playbooks: Playbooks, path: Path, hosts: int, seed: int) -> dict[str, Any]:
+def _examine(playbooks: Playbooks, path: Path, costs: Costs, *, hosts: int, seed: int) -> dict[str, Any]:
     content = read_policy(path)
     evolved, imitated = policy_of(content).to(playbooks.contracts.device), policy_of(content).to(playbooks.contracts.device)
     imitated.load_state_dict(content["learning"]["imitated"])
@@ -101,7 +101,7 @@ def _examine(playbooks: Playbooks, path: Path, hosts: int, seed: int) -> dict[st
         "rules": lambda: Rules(playbooks.repairs),
     }
     with screen("fresh chaos", ERRORS) as shown:
-        return against_fresh_chaos(playbooks, heldout.load(), policies, Costs(), Search(), hosts=hosts, seed=seed, tick=shown.ask)
+        return against_fresh_chaos(playbooks, heldout.load(), policies, costs, Search(), hosts=hosts, seed=seed, tick=shown.ask)
 
 
 def summary(said: dict[str, Any]) -> str:
@@ -133,26 +133,3 @@ def show(report: dict[str, Any]) -> None:
 
 def _cell(score: dict[str, Any]) -> str:
     return "-" if score["value"] is None else f"{score['value']:.3f} ({score['low']:.3f} to {score['high']:.3f})"
-
-
-def write(file: Path, report: dict[str, Any]) -> None:
-    """Write figures; replaces the file in one step."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    part = file.with_name(file.name + ".part")
-    part.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
-    part.replace(file)
-
-
-@contextmanager
-def _refusals(out: Path) -> Generator[None]:
-    """Turn refusals and Ctrl-C into a line and an exit status."""
-    try:
-        yield
-    except (CatalogueError, CheckpointError, HeldOutError, ValueError) as error:
-        typer.echo(f"error: {error}", err=True)
-        raise typer.Exit(2) from error
-    except KeyboardInterrupt as interruption:
-        kept = out / LAST
-        what = f"{kept} holds the last iteration; --resume goes on with it" if kept.exists() else "nothing is kept"
-        typer.echo(f"interrupted; {what}", err=True)
-        raise typer.Exit(INTERRUPTED) from interruption

@@ -9,12 +9,11 @@ An iteration is so many drills, lived to their end by lot, and some passes over 
 the seed and its number: a training that was killed and goes on ends where an unbroken one does, on a CPU to the bit.
 """
 
-import json
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import torch
 from torch import Tensor
@@ -29,15 +28,13 @@ from ordertrainer.heldout import HeldOut
 from ordertrainer.imitation.checkpoint import CheckpointError, commit
 from ordertrainer.policy.actor import Network
 from ordertrainer.policy.checkpoint import catalogue_digest, copy_of, policy_of, read_policy, save_policy
+from ordertrainer.policy.iterations import BEST, LAST, Bounds, Watcher, over, write_history
 from ordertrainer.policy.playbooks import Playbooks
 from ordertrainer.policy.seeds import seed_of
 from ordertrainer.policy.tuning import tried, tuning
 from ordertrainer.sim import Simulator
 from ordertrainer.sim.policies import Oracle
 
-LAST: Final = "last.pt"
-BEST: Final = "best.pt"
-HISTORY: Final = "history.jsonl"
 PARTS: Final = ("drilling", "learning", "examining")
 """Of an iteration."""
 
@@ -71,35 +68,6 @@ class Settings:
     generation_every: int = 8
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Bounds:
-    """When to stop.
-
-    Attributes:
-        iterations: at most.
-        minutes: at most, those of an interrupted training included; no iteration is begun that would probably not be finished.
-    """
-
-    iterations: int = 24
-    minutes: float = float("inf")
-
-
-class Watcher(Protocol):
-    """Who wants to know how far it is."""
-
-    def begin(self, bounds: Bounds, seconds: float) -> None:
-        """Hear how long a training has already run."""
-        ...
-
-    def part(self, what: str, iteration: int, share: float) -> None:
-        """Hear which share of a part of an iteration is done."""
-        ...
-
-    def line(self, said: dict[str, Any]) -> None:
-        """Hear how an iteration ended."""
-        ...
-
-
 @dataclass(slots=True, kw_only=True)
 class _State:
     """Everything that changes while training; what ``last.pt`` holds."""
@@ -108,7 +76,10 @@ class _State:
     chaos: Evolving
     prices: Prices
     history: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
-    seconds: float = 0.0
+
+    @property
+    def seconds(self) -> float:
+        return sum(line["seconds"] for line in self.history)
 
     @property
     def iteration(self) -> int:
@@ -160,7 +131,7 @@ def evolve(
     state = _begin_or_resume(playbooks, held, start, out, settings=settings, about=about)
     asked = tuning(playbooks, held)
     watcher.begin(bounds, state.seconds)
-    while not _over(state, bounds):
+    while not over(state.history, bounds):
         began = clock()
         iteration = _Iteration(playbooks, state, settings, watcher)
         line = iteration.run()
@@ -175,15 +146,9 @@ def evolve(
                 tick=iteration.tick(PARTS[2]),
             )
         line["seconds"] = round(clock() - began, 2)
-        state.seconds += line["seconds"]
         _save(out, state, line, about, settings)
         watcher.line(line)
     return out / LAST
-
-
-def _over(state: _State, bounds: Bounds) -> bool:
-    longest = max((line["seconds"] for line in state.history), default=0.0)
-    return state.iteration >= bounds.iterations or state.seconds + longest > bounds.minutes * 60.0
 
 
 def _begin_or_resume(
@@ -206,7 +171,7 @@ def _begin_or_resume(
     if resumed:
         learner.load(content["learning"], content["weights"])
         chaos.load(content["chaos"])
-        state.prices.now_s, state.history, state.seconds = content["prices"], content["history"], content["seconds"]
+        state.prices.now_s, state.history = content["prices"], content["history"]
     return state
 
 
@@ -233,11 +198,8 @@ def _save(out: Path, state: _State, line: dict[str, Any], about: dict[str, Any],
         chaos=state.chaos.state(),
         prices=state.prices.now_s,
         history=state.history,
-        seconds=state.seconds,
     )
-    part = out / f"{HISTORY}.part"
-    part.write_text("".join(json.dumps(each) + "\n" for each in state.history), encoding="utf-8")
-    part.replace(out / HISTORY)
+    write_history(out, state.history)
 
 
 def generation(number: int) -> str:

@@ -4,7 +4,6 @@ Only tensors and plain values are stored, and files are read with ``weights_only
 a pickle would run as code. Files are replaced in one step, so that an interrupted save leaves the previous one.
 """
 
-import os
 import pickle
 import subprocess
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any, Final
 import torch
 
 from orderd.domain.schema import schema_digest
+from ordertrainer.files import publish
 from ordertrainer.nets.order import OrderNet, Shape
 
 FORMAT: Final = 1
@@ -39,11 +39,8 @@ def save(path: Path, net: OrderNet, **about: Any) -> None:
         **about,
     }
     part = path.with_name(path.name + ".part")
-    with part.open("wb") as file:
-        torch.save(content, file)
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)
+    torch.save(content, part)
+    publish(part, path)
 
 
 def read(path: Path) -> dict[str, Any]:

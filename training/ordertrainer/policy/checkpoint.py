@@ -4,7 +4,6 @@ What ``ordertrainer.imitation.checkpoint`` promises holds here: replaced in one 
 """
 
 import hashlib
-import os
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, Final
@@ -12,6 +11,7 @@ from typing import Any, Final
 import torch
 from torch import nn
 
+from ordertrainer.files import publish
 from ordertrainer.imitation.checkpoint import CheckpointError, read, save
 from ordertrainer.nets.policy import PolicyNet, PolicyShape
 from ordertrainer.policy.decisions import Decisions
@@ -66,11 +66,8 @@ def catalogue_digest(playbooks: Playbooks) -> str:
 def save_moments(path: Path, moments: Decisions) -> None:
     """Write what was kept of one roll-out; replaces ``path`` in one step."""
     part = path.with_name(path.name + ".part")
-    with part.open("wb") as file:
-        torch.save({f.name: getattr(moments, f.name) for f in fields(Decisions)}, file)
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)
+    torch.save({f.name: getattr(moments, f.name) for f in fields(Decisions)}, part)
+    publish(part, path)
 
 
 def read_moments(path: Path) -> Decisions:

@@ -3,10 +3,8 @@
 With `--ray` the turns of an exam, and trainings from several seeds, are done on a cluster; what they come to is the same.
 """
 
-import json
 import os
-from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -15,23 +13,24 @@ import torch
 import typer
 from rich.console import Console
 
-from orderd.errors import CatalogueError
 from ordertrainer import heldout, tracking
 from ordertrainer.fanout import FanoutError, fan_out, sealed
 from ordertrainer.fanout.addresses import HELP as RAY_HELP
-from ordertrainer.heldout import HeldOutError
+from ordertrainer.files import write_json
 from ordertrainer.imitation.checkpoint import CheckpointError
 from ordertrainer.nets.policy import PolicyShape
 from ordertrainer.policy.actor import Network
 from ordertrainer.policy.checkpoint import policy_of, read_policy
 from ordertrainer.policy.following import Following
-from ordertrainer.policy.imitate import LAST, Bounds, Settings
+from ordertrainer.policy.imitate import Settings
 from ordertrainer.policy.imitate import imitate as run_imitation
+from ordertrainer.policy.iterations import LAST, Bounds
 from ordertrainer.policy.overseeds import report as seeds_report
 from ordertrainer.policy.overseeds import table as seeds_table
 from ordertrainer.policy.playbooks import Playbooks
 from ordertrainer.policy.profiles import PROFILES
 from ordertrainer.policy.progress import screen, summary
+from ordertrainer.policy.refusals import refusals
 from ordertrainer.policy.report import BASELINES, CHANCE, NETWORK, RULES, examine, log_final, makers, told, turns
 from ordertrainer.policy.rollout import Rollout
 from ordertrainer.policy.several import Training, begun, folder, trainings
@@ -42,7 +41,6 @@ from ordertrainer.policy.telling import told_to
 from ordertrainer.pretrain.checkpoint import read_pretrained
 from ordertrainer.tracking import Server, Tracked, TrackingError
 
-INTERRUPTED: Final = 130
 LOG: Final = "held-out.jsonl"
 ERRORS: Final = Console(stderr=True)
 OUTPUT: Final = Console(width=160, soft_wrap=True)
@@ -74,7 +72,7 @@ def imitate(
 ) -> None:
     """Train a policy in the simulator on an expert that knows every fault; prints the checkpoint, or a table of several seeds."""
     bounds = Bounds(iterations=iterations, minutes=minutes)
-    with _refusals(out):
+    with refusals(out, FanoutError, TrackingError):
         settings = Settings(seed=seed, steps=steps, batch=batch, rollout=Rollout(hosts=hosts), shape=_shape(pretrained))
         server = tracking.server(mlflow, os.environ)
         if _several(seeds, ray):
@@ -83,7 +81,8 @@ def imitate(
                 out=out, settings=settings, bounds=bounds, machine=machine, mlflow=server, pretrained=_whole(pretrained)
             )
             found = _from_seeds(seeds, ray, model, resume=resume)
-            _write(json_file, seeds_report(found))
+            if json_file is not None:
+                write_json(json_file, seeds_report(found))
             return
         playbooks, _ = _ready(_machine(threads, device))
         path = _imitate(playbooks, out, settings, bounds, server=server, resume=resume, pretrained=pretrained)
@@ -105,7 +104,7 @@ def exam(
 ) -> None:
     """Let a policy keep simulated hosts in order, beside oracle, rules and chance."""
     path = policy / "best.pt" if policy.is_dir() else policy
-    with _refusals(path.parent):
+    with refusals(path.parent, FanoutError, TrackingError):
         content, machine = read_policy(path), _machine(threads, device)
         playbooks, known = _ready(machine)
         wanted = {name.strip() for name in suite.split(",") if name.strip()}
@@ -120,7 +119,8 @@ def exam(
     if held_out:
         looks = log_final(path.parent / LOG, report["policy"], report)
         ERRORS.print(f"the final test of this policy, look {looks} (noted in {path.parent / LOG})", highlight=False)
-    _write(json_file, report)
+    if json_file is not None:
+        write_json(json_file, report)
     _show(report)
 
 
@@ -144,12 +144,13 @@ def fit(
     if profile not in PROFILES:
         raise typer.BadParameter(f"{profile!r}; there are: {', '.join(PROFILES)}", param_hint="--profile")
     chosen, machine = PROFILES[profile], _machine(threads, device)
-    with _refusals(out):
+    with refusals(out, FanoutError, TrackingError):
         server = tracking.server(mlflow, os.environ)
         if _several(seeds, ray):
             model = Training(out=out, settings=chosen.settings, bounds=chosen.bounds, machine=machine, mlflow=server)
             found = _from_seeds(seeds, ray, replace(model, exam_hosts=chosen.exam_hosts), resume=resume)
-            _write(json_file, seeds_report(found))
+            if json_file is not None:
+                write_json(json_file, seeds_report(found))
             _refuse_disorder([each["exam"] for each in found])
             return
         playbooks, known = _ready(machine)
@@ -157,7 +158,8 @@ def fit(
         arms = makers(playbooks, _network(read_policy(path), playbooks), (RULES, CHANCE), seed)
         with screen("exam", ERRORS) as shown:
             report = examine(playbooks, arms, [known[MIX]], hosts=chosen.exam_hosts, seed=seed, tick=shown.ask)
-    _write(json_file, report)
+    if json_file is not None:
+        write_json(json_file, report)
     _show(report)
     _refuse_disorder([report])
 
@@ -253,30 +255,6 @@ def numbers_of(seeds: str) -> list[int]:
     if not named or not all(name.isascii() and name.isdigit() for name in named):
         raise ValueError(f"--seeds {seeds}: whole numbers from 0 on, separated by commas")
     return list(dict.fromkeys(map(int, named)))
-
-
-@contextmanager
-def _refusals(out: Path) -> Generator[None]:
-    """Turn refusals and Ctrl-C into a line and an exit status."""
-    try:
-        yield
-    except (CatalogueError, CheckpointError, FanoutError, HeldOutError, TrackingError, ValueError) as error:
-        for line in ("".join(f"{note}\n" for note in getattr(error, "__notes__", ())) + f"error: {error}").splitlines():
-            typer.echo(line, err=True)
-        raise typer.Exit(2) from error
-    except KeyboardInterrupt as interruption:
-        kept = [*out.glob(LAST), *sorted(out.glob(f"seed-*/{LAST}"))]
-        what = f"{', '.join(map(str, kept))} holds the last iteration; --resume goes on with it" if kept else "nothing is kept"
-        typer.echo(f"interrupted; {what}", err=True)
-        raise typer.Exit(INTERRUPTED) from interruption
-
-
-def _write(file: Path | None, report: dict[str, Any]) -> None:
-    if file is not None:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        part = file.with_name(file.name + ".part")
-        part.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
-        part.replace(file)
 
 
 def _show(report: dict[str, Any]) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from ordertrainer.policy.imitate import HISTORY
+from ordertrainer.policy.iterations import HISTORY
 
 LOOK_S: Final = 1.0
 

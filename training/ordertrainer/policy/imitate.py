@@ -14,12 +14,11 @@ References:
     Ross et al. 2011, A Reduction of Imitation Learning and Structured Prediction to No-Regret Online Learning.
 """
 
-import json
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import torch
 
@@ -36,6 +35,7 @@ from ordertrainer.policy.checkpoint import (
     save_policy,
 )
 from ordertrainer.policy.decisions import Decisions, concatenate, inputs
+from ordertrainer.policy.iterations import BEST, LAST, Bounds, Watcher, average, over, write_history
 from ordertrainer.policy.levels import Trained
 from ordertrainer.policy.objective import losses
 from ordertrainer.policy.playbooks import Playbooks
@@ -46,9 +46,6 @@ from ordertrainer.policy.tuning import tried, tuning
 from ordertrainer.pretrain.checkpoint import begin_with, sha256_of
 from ordertrainer.sim import Simulator
 
-LAST: Final = "last.pt"
-BEST: Final = "best.pt"
-HISTORY: Final = "history.jsonl"
 PARTS: Final = ("watching hosts", "learning", "examining")
 """Of an iteration."""
 FEW_REPAIRS: Final = 3
@@ -92,35 +89,6 @@ class Settings:
     shape: PolicyShape = field(default_factory=PolicyShape)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Bounds:
-    """When to stop, whatever is still to be learned.
-
-    Attributes:
-        iterations: at most.
-        minutes: at most, those of an interrupted training included; no iteration is begun that would probably not be finished.
-    """
-
-    iterations: int = 1000
-    minutes: float = float("inf")
-
-
-class Watcher(Protocol):
-    """Who wants to know how far it is."""
-
-    def begin(self, bounds: Bounds, seconds: float) -> None:
-        """Hear how long a training has already run."""
-        ...
-
-    def part(self, what: str, iteration: int, share: float) -> None:
-        """Hear which share of a part of an iteration is done."""
-        ...
-
-    def line(self, said: dict[str, Any]) -> None:
-        """Hear how an iteration ended."""
-        ...
-
-
 @dataclass(slots=True, kw_only=True)
 class _State:
     """Everything that changes while training; what ``last.pt`` holds, but for the moments."""
@@ -131,8 +99,11 @@ class _State:
     moments: list[Decisions] = field(default_factory=list)
     history: list[dict[str, Any]] = field(default_factory=list)
     step: int = 0
-    seconds: float = 0.0
     scaled: bool = False
+
+    @property
+    def seconds(self) -> float:
+        return sum(line["seconds"] for line in self.history)
 
     @property
     def iteration(self) -> int:
@@ -185,24 +156,16 @@ def imitate(
     state = _begin_or_resume(playbooks, out, settings, about, pretrained=pretrained)
     trained, asked = Trained(playbooks.world, held), tuning(playbooks, held)
     watcher.begin(bounds, state.seconds)
-    while not _over(state, settings, bounds):
+    while not over(state.history, bounds, state.best, settings.patience):
         began = clock()
         iteration = _Iteration(playbooks, state, settings, watcher)
         iteration.roll_out(trained, out)
         loss = iteration.fit(trained)
         line = {"iteration": state.iteration, "moments": sum(map(len, state.moments)), **loss, **iteration.examine(asked)}
         line["seconds"] = round(clock() - began, 2)
-        state.seconds += line["seconds"]
         _save(out, state, line, about)
         watcher.line(line)
     return out / BEST
-
-
-def _over(state: _State, settings: Settings, bounds: Bounds) -> bool:
-    best = state.best
-    stale = best is not None and state.iteration - best["iteration"] > settings.patience
-    longest = max((line["seconds"] for line in state.history), default=0.0)
-    return stale or state.iteration >= bounds.iterations or state.seconds + longest > bounds.minutes * 60.0
 
 
 def _plain(settings: Settings) -> dict[str, Any]:
@@ -232,7 +195,7 @@ def _resume(state: _State, out: Path, settings: Settings, about: dict[str, Any])
     state.net.load_state_dict(content["learner"])
     state.mean.load_state_dict(content["weights"])
     state.optimiser.load_state_dict(content["optimiser"])
-    state.history, state.step, state.seconds = content["history"], content["step"], content["seconds"]
+    state.history, state.step = content["history"], content["step"]
     state.moments = [read_moments(_moments(out, number)) for number in range(state.iteration)]
     _bound(state, settings, state.iteration)
 
@@ -260,11 +223,8 @@ def _save(out: Path, state: _State, line: dict[str, Any], about: dict[str, Any])
         optimiser=state.optimiser.state_dict(),
         history=state.history,
         step=state.step,
-        seconds=state.seconds,
     )
-    part = out / f"{HISTORY}.part"
-    part.write_text("".join(json.dumps(each) + "\n" for each in state.history), encoding="utf-8")
-    part.replace(out / HISTORY)
+    write_history(out, state.history)
 
 
 class _Iteration:
@@ -333,11 +293,7 @@ class _Iteration:
         parts.total().backward()
         torch.nn.utils.clip_grad_norm_(state.net.parameters(), _GRADIENT_NORM_MAX)
         state.optimiser.step()
-        with torch.no_grad():
-            # Over the first steps the mean is taken of what there is: weights that were drawn must not linger in it.
-            share = max(1.0 / settings.mean_of, 1.0 / (1.0 + state.step / 10.0))
-            for mean, now in zip(state.mean.parameters(), state.net.parameters(), strict=True):
-                mean.lerp_(now, share)
+        average(state.mean, state.net, step=state.step, mean_of=settings.mean_of)
         return torch.stack([part.detach().cpu() for part in parts])
 
     def examine(self, asked: tuple[Suite, ...]) -> dict[str, Any]:

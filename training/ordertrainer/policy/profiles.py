@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from ordertrainer.nets.policy import PolicyShape
-from ordertrainer.policy.imitate import Bounds, Settings
+from ordertrainer.policy.imitate import Settings
+from ordertrainer.policy.iterations import Bounds
 from ordertrainer.policy.rollout import Rollout
 
 

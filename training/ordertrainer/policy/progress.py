@@ -3,26 +3,13 @@
 import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
-from typing import Any, Protocol
+from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from ordertrainer.policy.imitate import PARTS, Bounds
-
-
-class Bounded(Protocol):
-    """What ends a training."""
-
-    @property
-    def iterations(self) -> int:
-        """Return how many there are at most."""
-        ...
-
-    @property
-    def minutes(self) -> float:
-        """Return how long it takes at most."""
-        ...
+from ordertrainer.policy.imitate import PARTS
+from ordertrainer.policy.iterations import Bounds
 
 
 class Screen:
@@ -38,10 +25,9 @@ class Screen:
             told: makes one line of how an iteration ended.
         """
         self._progress, self._task, self._parts, self._told = progress, task, parts, told
-        self._bounds: Bounded = Bounds()
-        self._began_s = time.monotonic()
+        self._bounds, self._began_s = Bounds(), time.monotonic()
 
-    def begin(self, bounds: Bounded, seconds: float) -> None:
+    def begin(self, bounds: Bounds, seconds: float) -> None:
         """Begin to count, what was done before an interruption included."""
         self._bounds, self._began_s = bounds, time.monotonic() - seconds
 

@@ -22,7 +22,8 @@ from ordertrainer.heldout import HeldOutError
 from ordertrainer.imitation.checkpoint import CheckpointError
 from ordertrainer.policy.actor import Network
 from ordertrainer.policy.checkpoint import policy_of, read_policy
-from ordertrainer.policy.imitate import LAST, PARTS, Bounds, Settings, imitate
+from ordertrainer.policy.imitate import PARTS, Settings, imitate
+from ordertrainer.policy.iterations import LAST, Bounds
 from ordertrainer.policy.report import CHANCE, RULES, examine, makers
 from ordertrainer.policy.sitting import Machine, catalogue
 from ordertrainer.policy.suites import MIX

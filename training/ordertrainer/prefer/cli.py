@@ -1,6 +1,5 @@
 """`ordertrainer compare` and `ordertrainer prefer`: ask people, and learn the weights of costs from what they say."""
 
-import json
 import sys
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ from orderd.errors import CatalogueError
 from ordertrainer import heldout
 from ordertrainer.chaos.catalogue import load_faults
 from ordertrainer.costs import Costs, CostsError, read_costs, write_costs
+from ordertrainer.files import write_json
 from ordertrainer.policy.playbooks import Playbooks, load_playbooks
 from ordertrainer.policy.progress import screen
 from ordertrainer.policy.seeds import seed_of
@@ -184,5 +184,4 @@ def _refusals(kept: str) -> Generator[None]:
 
 def _write(file: Path | None, report: dict[str, Any]) -> None:
     if file is not None:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+        write_json(file, report)

@@ -1,8 +1,5 @@
 """`ordertrainer pretrain`: weights that have seen what hosts do, and what they charge for it. Writes checkpoints."""
 
-import json
-from collections.abc import Generator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -10,24 +7,24 @@ import torch
 import typer
 from rich.console import Console
 
-from orderd.errors import CatalogueError
 from ordertrainer import heldout
 from ordertrainer.dataset import DatasetError, digest
-from ordertrainer.heldout import HeldOut, HeldOutError
+from ordertrainer.files import write_json
+from ordertrainer.heldout import HeldOut
 from ordertrainer.imitation.checkpoint import CheckpointError
-from ordertrainer.policy.imitate import Bounds
+from ordertrainer.policy.iterations import LAST, Bounds
 from ordertrainer.policy.playbooks import load_playbooks
 from ordertrainer.policy.progress import screen
+from ordertrainer.policy.refusals import refusals
 from ordertrainer.pretrain import report
 from ordertrainer.pretrain.checkpoint import net_of, read_pretrained
 from ordertrainer.pretrain.fitted import Fit
 from ordertrainer.pretrain.foreign import ForeignError, read_foreign
-from ordertrainer.pretrain.learn import LAST, Settings, Sources
+from ordertrainer.pretrain.learn import Settings, Sources
 from ordertrainer.pretrain.learn import pretrain as run_pretraining
 from ordertrainer.pretrain.recorded import recorded
 from ordertrainer.pretrain.show import show, summary
 
-INTERRUPTED: Final = 130
 LOG: Final = "held-out.jsonl"
 RECORDED_MOST: Final = 6000
 """Moments of recorded runs that are kept in memory, about 30 kB each."""
@@ -54,7 +51,7 @@ def pretrain(
     """Predict the next sample of hosts and entities, without labels; prints the checkpoint and bits a value."""
     torch.set_num_threads(threads)
     bounds = Bounds(iterations=iterations, minutes=minutes)
-    with _refusals(out):
+    with refusals(out, DatasetError, ForeignError):
         if (out / LAST).exists() and not resume:
             raise CheckpointError(f"{out}: holds a training; --resume goes on with it, another --out begins anew")
         world, held = load_playbooks().world, heldout.load()
@@ -77,7 +74,8 @@ def pretrain(
     if held_out:
         looks = report.log_final(out / LOG, found["weights"], found["novelty"])
         ERRORS.print(f"the families held out, look {looks} (noted in {out / LOG})", highlight=False)
-    _write(json_file, found)
+    if json_file is not None:
+        write_json(json_file, found)
     show(found, OUTPUT)
     typer.echo(path)
 
@@ -89,26 +87,3 @@ def _sources(world: Any, held: HeldOut, data: Path | None, seed: int) -> Sources
     if train is None:
         raise DatasetError(f"{data}: no second of a run of the split 'train' that may be trained on; collect more drills")
     return Sources(world=world, held=held, recorded=train, tune=tune, digest=digest(data))
-
-
-@contextmanager
-def _refusals(out: Path) -> Generator[None]:
-    """Turn refusals and Ctrl-C into a line and an exit status."""
-    try:
-        yield
-    except (CatalogueError, CheckpointError, DatasetError, ForeignError, HeldOutError, ValueError) as error:
-        typer.echo(f"error: {error}", err=True)
-        raise typer.Exit(2) from error
-    except KeyboardInterrupt as interruption:
-        kept = out / LAST
-        what = f"{kept} holds the last iteration; --resume goes on with it" if kept.exists() else "nothing is kept"
-        typer.echo(f"interrupted; {what}", err=True)
-        raise typer.Exit(INTERRUPTED) from interruption
-
-
-def _write(file: Path | None, found: dict[str, Any]) -> None:
-    if file is not None:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        part = file.with_name(file.name + ".part")
-        part.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
-        part.replace(file)

@@ -9,7 +9,6 @@ the weights, which needs no schedule, so that a training may be as long as someb
 follows from the seed and its number: a training that was killed and goes on ends where an unbroken one does, on a CPU to the bit.
 """
 
-import json
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
@@ -24,7 +23,8 @@ from ordertrainer.imitation.checkpoint import CheckpointError, commit
 from ordertrainer.nets.mixture import bits
 from ordertrainer.nets.next_sample import NextNet
 from ordertrainer.nets.order import Shape
-from ordertrainer.policy.imitate import PARTS, Bounds, Watcher
+from ordertrainer.policy.imitate import PARTS
+from ordertrainer.policy.iterations import BEST, LAST, Bounds, Watcher, average, over, write_history
 from ordertrainer.policy.levels import Trained
 from ordertrainer.policy.seeds import seed_of
 from ordertrainer.pretrain.checkpoint import copy_of, read_pretrained, save_pretrained
@@ -35,9 +35,6 @@ from ordertrainer.pretrain.moments import Moments, concatenate
 from ordertrainer.pretrain.simulated import Watch, simulated
 from ordertrainer.sim import Compiled
 
-LAST: Final = "last.pt"
-BEST: Final = "best.pt"
-HISTORY: Final = "history.jsonl"
 _GRADIENT_NORM_MAX: Final = 1.0
 _WARM_STEPS: Final = 50
 
@@ -105,7 +102,10 @@ class _State:
     optimiser: torch.optim.Optimizer
     history: list[dict[str, Any]] = field(default_factory=list)
     step: int = 0
-    seconds: float = 0.0
+
+    @property
+    def seconds(self) -> float:
+        return sum(line["seconds"] for line in self.history)
 
     @property
     def iteration(self) -> int:
@@ -153,7 +153,7 @@ def pretrain(
     state = _begin_or_resume(out, settings, about)
     trained, tuning = Trained(sources.world, sources.held), _tuning(sources, settings)
     watcher.begin(bounds, state.seconds)
-    while not _over(state, settings, bounds):
+    while not over(state.history, bounds, state.best, settings.patience):
         began, number = clock(), state.iteration
         watcher.part(PARTS[0], number, 0.0)
         fresh = simulated(sources.world, trained, settings.watch, seed_of(settings.seed, "hosts", number))
@@ -164,17 +164,9 @@ def pretrain(
         costs = {name: round(mean_bits(state.mean, moments), 5) for name, moments in tuning.items()}
         line = {"iteration": number, "learned_bits": loss, "bits": sum(costs.values()) / len(costs), "sets": costs}
         line["seconds"] = round(clock() - began, 2)
-        state.seconds += line["seconds"]
         _save(out, state, line, about)
         watcher.line(line)
     return out / BEST
-
-
-def _over(state: _State, settings: Settings, bounds: Bounds) -> bool:
-    best = state.best
-    stale = best is not None and state.iteration - best["iteration"] > settings.patience
-    longest = max((line["seconds"] for line in state.history), default=0.0)
-    return stale or state.iteration >= bounds.iterations or state.seconds + longest > bounds.minutes * 60.0
 
 
 def _tuning(sources: Sources, settings: Settings) -> dict[str, Moments]:
@@ -207,7 +199,7 @@ def _resume(state: _State, path: Path, about: dict[str, Any]) -> None:
     state.net.load_state_dict(content["learner"])
     state.mean.load_state_dict(content["weights"])
     state.optimiser.load_state_dict(content["optimiser"])
-    state.history, state.step, state.seconds = content["history"], content["step"], content["seconds"]
+    state.history, state.step = content["history"], content["step"]
 
 
 def _scale(state: _State, fresh: Moments, recorded: Moments | None) -> None:
@@ -252,11 +244,7 @@ def _step(state: _State, batch: Moments, nameless: Tensor, others: tuple[Tensor,
     (cost + settings.drawn_weight * bits(state.net.nameless(slots), nexts).mean()).backward()
     torch.nn.utils.clip_grad_norm_(state.net.parameters(), _GRADIENT_NORM_MAX)
     state.optimiser.step()
-    with torch.no_grad():
-        # Over the first steps the mean is taken of what there is: weights that were drawn must not linger in it.
-        share = max(1.0 / settings.mean_of, 1.0 / (1.0 + state.step / 10.0))
-        for mean, now in zip(state.mean.parameters(), state.net.parameters(), strict=True):
-            mean.lerp_(now, share)
+    average(state.mean, state.net, step=state.step, mean_of=settings.mean_of)
     return float(cost.detach())
 
 
@@ -273,8 +261,5 @@ def _save(out: Path, state: _State, line: dict[str, Any], about: dict[str, Any])
         optimiser=state.optimiser.state_dict(),
         history=state.history,
         step=state.step,
-        seconds=state.seconds,
     )
-    part = out / f"{HISTORY}.part"
-    part.write_text("".join(json.dumps(each) + "\n" for each in state.history), encoding="utf-8")
-    part.replace(out / HISTORY)
+    write_history(out, state.history)

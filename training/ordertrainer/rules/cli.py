@@ -17,6 +17,7 @@ from orderd.inference.manifest import read_package
 from orderd.inference.session import Model
 from ordertrainer import heldout
 from ordertrainer.dataset import DatasetError, digest
+from ordertrainer.files import write_durably
 from ordertrainer.imitation.checkpoint import CheckpointError, commit
 from ordertrainer.policy.checkpoint import policy_of, read_policy
 from ordertrainer.policy.playbooks import Playbooks, load_playbooks
@@ -27,7 +28,6 @@ from ordertrainer.rules.pages import answer_table, fidelity_tables, markdown, pl
 from ordertrainer.rules.rulebook import INSTALLED, rulebook
 from ordertrainer.rules.teachers import OrderModel, Policy, Teacher
 from ordertrainer.rules.windows import recorded_sets, simulated_sets
-from ordertrainer.serve.files import write_durably
 from ordertrainer.sim.catalogue import PLAYBOOKS
 
 INTERRUPTED: Final = 130

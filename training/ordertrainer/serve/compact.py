@@ -16,8 +16,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from orderd.v1.telemetry_pb2 import PushRequest
+from ordertrainer.files import publish, sync_directory
 from ordertrainer.serve.columns import decisions_table, entities_table, samples_table
-from ordertrainer.serve.files import publish, sync_directory
 from ordertrainer.serve.layout import Layout
 from ordertrainer.serve.wal import read_segment
 

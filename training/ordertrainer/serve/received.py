@@ -11,8 +11,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from orderd.domain.schema import known_schema
+from ordertrainer.files import write_durably
 from ordertrainer.serve.errors import ForeignSchemaError, ServeError
-from ordertrainer.serve.files import write_durably
 from ordertrainer.serve.layout import Layout
 
 BOOTS_PER_HOST_MAX: Final = 16

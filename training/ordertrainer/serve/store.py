@@ -16,9 +16,9 @@ import msgspec
 
 from orderd.domain.schema import schema_digest
 from orderd.v1.telemetry_pb2 import PushRequest
+from ordertrainer.files import sync_directory
 from ordertrainer.serve.compact import compact
 from ordertrainer.serve.errors import ServeError, StoreLockedError
-from ordertrainer.serve.files import sync_directory
 from ordertrainer.serve.layout import Layout
 from ordertrainer.serve.received import State
 from ordertrainer.serve.wal import SegmentWriter, read_segment

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Final
 
 from orderd.domain.schema import known_schema
+from ordertrainer.files import sync_directory
 from ordertrainer.serve.errors import ForeignSchemaError
-from ordertrainer.serve.files import sync_directory
 
 MAGIC: Final = b"ORDWAL1\n"
 DIGEST_BYTES: Final = 64

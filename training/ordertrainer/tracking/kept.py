@@ -1,11 +1,12 @@
 """Which run a training's folder is, between its interruptions. Reads and writes OUT/mlflow.json, reads OUT/history.jsonl."""
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
+
+from ordertrainer.files import write_json
 
 KEPT: Final = "mlflow.json"
 HISTORY: Final = "history.jsonl"
@@ -30,23 +31,17 @@ class Kept:
 
 def read(out: Path, uri: str, experiment: str) -> Kept:
     """Return the run of a folder; one without an id where there is none, or only one of another server or experiment."""
+    none = Kept(uri=uri, experiment=experiment, run_id="")
     try:
         kept = Kept(**json.loads((out / KEPT).read_text(encoding="utf-8")))
-        if (kept.uri, kept.experiment) == (uri, experiment):
-            return kept
     except (OSError, ValueError, TypeError):
-        pass  # whatever stands there is none of ours: a new run loses nothing
-    return Kept(uri=uri, experiment=experiment, run_id="")
+        return none  # whatever stands there is none of ours: a new run loses nothing
+    return kept if (kept.uri, kept.experiment) == (uri, experiment) else none
 
 
 def write(out: Path, kept: Kept) -> None:
     """Keep it; replaces the file in one step."""
-    part = out / f"{KEPT}.part"
-    with part.open("w", encoding="utf-8") as file:
-        json.dump(asdict(kept), file)
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(out / KEPT)
+    write_json(out / KEPT, asdict(kept))
 
 
 def history(out: Path) -> list[Mapping[str, Any]]:

@@ -9,7 +9,7 @@ from typing import Any, Final
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
-from ordertrainer.serve.files import write_durably
+from ordertrainer.files import write_durably
 
 INK: Final = "#222222"
 MAIN: Final = "#1f5fa8"

@@ -1,7 +1,9 @@
 """Writing files so that a crash leaves the old one or the new one, never half of one. Touches the disk."""
 
+import json
 import os
 from pathlib import Path
+from typing import Any
 
 
 def sync_directory(directory: Path) -> None:
@@ -29,3 +31,9 @@ def write_durably(path: Path, content: bytes) -> None:
     temporary = path.with_name(f".{path.name}.part")
     temporary.write_bytes(content)
     publish(temporary, path)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write plain values for people and programs, in one step; the folder is made when it is missing."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_durably(path, (json.dumps(value, indent=2) + "\n").encode())
