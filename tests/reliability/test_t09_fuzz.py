@@ -155,6 +155,10 @@ def _toml(tmp_path: Path):
     return read
 
 
+def _certain(classes):
+    return struct.pack(f"<{classes}f", 1.0, *[0.0] * (classes - 1))
+
+
 def _wire(kind, back):
     def read(data: bytes) -> None:
         try:
@@ -232,7 +236,10 @@ def decoders(tmp_path, make_decision, make_step):
         "samples": (_wire(telemetry_pb2.SampleBatch, samples_from_wire), [samples_to_wire([sample]).SerializeToString()]),
         "evidence": (
             _wire(decision_pb2.Evidence, lambda m: evidence_from_wire(m, "d1")),
-            [decision_pb2.Evidence(window=packed, failures=bytes(40), wrong=0.5, facts=b"{}").SerializeToString()],
+            [
+                decision_pb2.Evidence(window=packed, failures=row, wrong=0.5, facts=b"{}").SerializeToString()
+                for row in (_certain(len(FAILURES)), _certain(10))  # of this release, and of the first
+            ],
         ),
         "page token": (text(lambda t: page_after(t, "f")), [page_token("d1", "f").encode()]),
         "resume token": (text(resume_point), [resume_token(17, "d1").encode()]),
