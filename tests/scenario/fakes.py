@@ -10,6 +10,7 @@ from orderd.decision import GuardMemory
 from orderd.decision.kept import KeptInMemory
 from orderd.domain.clock import Instant
 from orderd.domain.faults import Entity
+from orderd.domain.signals import HOST_SIGNALS
 from orderd.domain.values import DecisionRecord, EntityRow, ModelInfo, Sample, Step, entity_values
 from orderd.errors import InferenceError, RepairRefusedError
 from orderd.executor.messages import Awake, Code, Finished, Outcome, RepairRequest, Started
@@ -60,6 +61,7 @@ class FakeHost:
     def __init__(self, clock):
         self.clock = clock
         self.state = {NGINX: dict(RUNNING), REDIS: dict(RUNNING), DATA: dict(ROOMY)}
+        self.load = {}
         self.focused = set()
 
     async def wait(self, timeout_s):
@@ -67,7 +69,9 @@ class FakeHost:
 
     async def sample(self, cause):
         rows = tuple(EntityRow(entity=e, values=entity_values(**s)) for e, s in sorted(self.state.items()))
-        return Sample(at=self.clock.now(), cause=cause, host=(0.1,) * 16, entities=rows)
+        return Sample(
+            at=self.clock.now(), cause=cause, host=tuple(self.load.get(s.name, 0.1) for s in HOST_SIGNALS), entities=rows
+        )
 
     def focus(self, entity):
         self.focused.add(entity)

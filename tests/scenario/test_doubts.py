@@ -2,7 +2,7 @@
 
 from fakes import DOWN, NGINX, REDIS, RUNNING
 from orderd.domain.faults import FAILURES, Failure
-from orderd.domain.values import IncidentState, Reason, Scores
+from orderd.domain.values import IncidentState, Reason, Scores, Source
 
 
 def says(entity=None, failure=Failure.OK, probability=0.0, *, ok=1.0, wrong=0.0):
@@ -91,6 +91,35 @@ async def test_what_gets_a_name_later_is_repaired(scene):
     assert scene.decisions[-1].reason is Reason.ALLOWED
     assert scene.states()[-1] is IncidentState.RESOLVED
     assert scene.decisions[0].incident_id in scene.sink.resolved
+
+
+BLOCKED = {"process_count": 120.0, "process_blocked_ratio": 0.2}
+
+
+async def test_a_host_plainly_in_trouble_calls_a_person_whatever_the_model_says(scene):
+    """24 processes that cannot be interrupted, for 16 s: one incident on the host, no repair, with a model that sees nothing."""
+    scene.model.scores = says()
+    scene.host.load = BLOCKED
+    await scene.ticks(15, step_s=1.0)
+    assert scene.decisions == []
+    await scene.ticks(5, step_s=1.0)
+    scene.model.scores = says(REDIS, Failure.SERVICE_HUNG, 0.4, ok=0.98, wrong=0.99)  # who is sure later calls nobody again
+    await scene.ticks(60, step_s=1.0)
+    assert scene.playbooks == []
+    assert scene.reasons == ["unknown_failure"]
+    said = scene.decisions[0].diagnosis
+    assert (said.failure, str(said.entity), said.source) == (Failure.UNKNOWN, "host:system", Source.RULES)
+    assert "24 processes wait" in said.evidence
+
+
+async def test_a_host_in_trouble_that_has_a_name_is_not_doubted(scene):
+    """What waits because a service hangs is repaired with it; nobody is called beside."""
+    scene.executor.cures["service_start"] = lambda: scene.host.state.__setitem__(NGINX, dict(RUNNING))
+    scene.host.state[NGINX] = dict(DOWN)
+    scene.host.load = BLOCKED
+    await scene.ticks(30, step_s=1.0)
+    assert scene.playbooks == ["service_start"]
+    assert scene.reasons == ["allowed"]
 
 
 async def test_without_a_model_nothing_is_doubted(scene):

@@ -3,6 +3,7 @@
 from orderd.diagnosis.abstention import Abstention, Doubt
 from orderd.diagnosis.merge import Opinion, merge
 from orderd.diagnosis.model import by_model, untaught
+from orderd.diagnosis.nameless import nameless
 from orderd.diagnosis.rules import by_rules
 
-__all__ = ["Abstention", "Doubt", "Opinion", "by_model", "by_rules", "merge", "untaught"]
+__all__ = ["Abstention", "Doubt", "Opinion", "by_model", "by_rules", "merge", "nameless", "untaught"]

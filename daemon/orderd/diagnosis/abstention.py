@@ -2,7 +2,8 @@
 
 Two cases, both of which end with a person and never with a repair:
 
-    UNKNOWN_FAILURE  the model is sure that something is wrong, and neither it nor the rules can say what
+    UNKNOWN_FAILURE  the host is plainly in trouble (`nameless`), or the model is sure that it is, and neither it nor the rules
+                     can say what is wrong
     LOW_CONFIDENCE   the model names a failure, but not surely enough, and the rules do not agree
 
 The window still shows a failure for SLOT_AGES_S[-1] after it ended, so a host that had a named one lately is not doubted anew.
@@ -13,14 +14,16 @@ from typing import Final
 
 from orderd.diagnosis.merge import Opinion
 from orderd.diagnosis.model import imagined
+from orderd.diagnosis.nameless import nameless
 from orderd.domain.clock import Instant
-from orderd.domain.faults import Entity, Failure
+from orderd.domain.faults import Entity, EntityKind, Failure
 from orderd.domain.signals import SLOT_AGES_S
 from orderd.domain.values import Diagnosis, Reason, Scores, Source
 from orderd.domain.window import Window
 
 SETTLED_S: Final = SLOT_AGES_S[-1]
 """How long the oldest slot of the window shows what was."""
+_HOST: Final = Entity(kind=EntityKind.HOST, key="system")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,10 +74,11 @@ class Abstention:
         """
         if opinions:
             self._named = window.at
+        unsure: tuple[Doubt, ...] = ()
         if scores is None:
-            self._wrong_since, self._subject, self._unsure = None, None, {}
-            return ()
-        unsure = self._low_confidence(window.at, model, opinions)
+            self._unsure = {}
+        else:
+            unsure = self._low_confidence(window.at, model, opinions)
         return unsure or self._unknown(window, scores)
 
     def _low_confidence(self, now: Instant, model: tuple[Diagnosis, ...], opinions: tuple[Opinion, ...]) -> tuple[Doubt, ...]:
@@ -94,17 +98,18 @@ class Abstention:
             if now.seconds_since(since) >= self._unknown_s
         )
 
-    def _unknown(self, window: Window, scores: Scores) -> tuple[Doubt, ...]:
-        unsure = scores.wrong < self._unknown_min or imagined(window, scores)
-        if unsure or not window.entities or not self._settled(window.at):
-            self._wrong_since, self._subject = None, None
-            return ()
-        self._wrong_since = self._wrong_since or window.at
-        stood_s = window.at.seconds_since(self._wrong_since)
-        if stood_s < self._unknown_s:
+    def _unknown(self, window: Window, scores: Scores | None) -> tuple[Doubt, ...]:
+        plain = nameless(window) if self._settled(window.at) else ""
+        stood_s = self._stood_s(window, scores)
+        if plain:
+            # The subject stays the same as long as the trouble stands: one incident, whoever sees it first, and however many
+            # entities come to the top meanwhile.
+            self._subject = self._subject or _HOST
+            return (_plainly(plain, self._subject),)
+        if scores is None or stood_s < self._unknown_s:
+            self._subject = self._subject if self._wrong_since else None
             return ()
         likeliest = min(range(len(window.entities)), key=lambda i: scores.failures[i][0])
-        # The subject stays the same as long as the trouble stands: one incident, not one for every entity that comes to the top.
         if self._subject not in window.entities:
             self._subject = window.entities[likeliest]
         ok = scores.failures[window.entities.index(self._subject)][0]
@@ -121,5 +126,19 @@ class Abstention:
         )
         return (Doubt(diagnosis=diagnosis, reason=Reason.UNKNOWN_FAILURE, detail=detail),)
 
+    def _stood_s(self, window: Window, scores: Scores | None) -> float:
+        """Return for how long the model has been sure that something is wrong, and named nothing that cannot be."""
+        said = scores is not None and scores.wrong >= self._unknown_min and not imagined(window, scores)
+        if not said or not window.entities or not self._settled(window.at):
+            self._wrong_since = None
+            return 0.0
+        self._wrong_since = self._wrong_since or window.at
+        return window.at.seconds_since(self._wrong_since)
+
     def _settled(self, now: Instant) -> bool:
         return self._named is None or now.seconds_since(self._named) >= SETTLED_S
+
+
+def _plainly(plain: str, subject: Entity) -> Doubt:
+    diagnosis = Diagnosis(failure=Failure.UNKNOWN, entity=subject, probability=1.0, source=Source.RULES, evidence=plain)
+    return Doubt(diagnosis=diagnosis, reason=Reason.UNKNOWN_FAILURE, detail=f"{plain}; nobody can name why")

@@ -65,8 +65,9 @@ def _leak(now: _Now) -> bool:
 
 
 def _unanswered(now: _Now) -> bool:
-    """See a probe that fails or waits, on a host that has time to answer: a busy one misses time-outs with nothing broken."""
-    return (now("probe_ok_ratio") < 1 or now("probe_latency_s") >= _SLOW_S) and not now("pressure_cpu_ratio") >= CALM_RATIO
+    """See a probe that fails or waits, on a host that has room to answer: a busy one misses time-outs with nothing broken."""
+    calm = not any(now(f"pressure_{what}_ratio") >= CALM_RATIO for what in ("cpu", "memory", "io"))
+    return calm and (now("probe_ok_ratio") < 1 or now("probe_latency_s") >= _SLOW_S)
 
 
 _LEAST: Final[dict[Failure, Callable[[_Now], bool]]] = {

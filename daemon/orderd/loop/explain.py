@@ -16,7 +16,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
 
-from orderd.diagnosis import by_rules
+from orderd.diagnosis import by_rules, nameless
 from orderd.domain.explanation import Explanation, SignalWeight
 from orderd.domain.faults import FAILURES, Failure
 from orderd.domain.signals import ENTITY_SIGNALS, HOST_SIGNALS, SLOT_AGES_S
@@ -82,6 +82,8 @@ Judge = Callable[[Window], Awaitable[float]]
 def _rules(diagnosis: Diagnosis) -> Judge:
     async def ask(window: Window) -> float:
         await asyncio.sleep(0)
+        if diagnosis.failure is Failure.UNKNOWN:
+            return float(bool(nameless(window)))
         return float(any((d.entity, d.failure) == (diagnosis.entity, diagnosis.failure) for d in by_rules(window)))
 
     return ask

@@ -10,7 +10,7 @@ from typing import Final
 
 from orderd.config import Config
 from orderd.decision import Choice, Facts, decode_facts, reconsider, rule, under
-from orderd.diagnosis import Opinion, by_model, by_rules, merge, untaught
+from orderd.diagnosis import Opinion, by_model, by_rules, merge, nameless, untaught
 from orderd.domain.explanation import Difference, Replay
 from orderd.domain.faults import Failure
 from orderd.domain.packed import unpack
@@ -124,8 +124,10 @@ def _opinion(decision: Decision, window: Window, scores: Scores | None, config: 
     recorded = decision.diagnosis
     if decision.reason is Reason.BY_HAND:
         return Opinion(chosen=recorded, other=decision.other_diagnosis)
-    unknown = recorded.failure is Failure.UNKNOWN and scores is not None and scores.wrong >= config.decision.unknown_min
-    if unknown and scores is not None:
+    unknown = recorded.failure is Failure.UNKNOWN
+    if unknown and (plain := nameless(window)):
+        return Opinion(chosen=replace(recorded, probability=1.0, source=Source.RULES, evidence=plain), other=None)
+    if unknown and scores is not None and scores.wrong >= config.decision.unknown_min:
         return Opinion(chosen=replace(recorded, probability=scores.wrong), other=None)
     source = Source.RULES if scores is None else Source.MODEL
     return Opinion(chosen=Diagnosis(failure=Failure.OK, entity=entity, probability=1.0, source=source), other=None)
