@@ -23,7 +23,8 @@ RUN = Run(
     seconds=Times(detected=0.1, decided=0.2, repaired=0.5, healthy=0.6),
     outcome="repaired",
     reason=EVIL,
-    touched_healthy=False,
+    touched_healthy=True,
+    touched=[EVIL],
     residue=[EVIL],
 )
 SAID = Said(
@@ -42,7 +43,6 @@ SEEN = RunDetails(
     signals=[Signal(label=EVIL, unit="ratio", points=[(-1.0, 0.1), (0.5, 0.9)], limit=0.8)],
     said=[SAID],
     took_s=5.0,
-    touched=[EVIL],
 )
 
 

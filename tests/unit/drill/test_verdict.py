@@ -114,6 +114,7 @@ def test_repair_of_something_else_is_a_touched_healthy_thing():
     run = judge(evidence(decisions=[decision(), decision(entity="unit:redis-server.service", n=2, at_s=10.3)]))
     assert run.outcome == "repaired"
     assert run.touched_healthy is True
+    assert run.touched == ["service_start on unit:redis-server.service (model: service_down 97%; )"]
 
 
 def test_repair_of_what_the_fault_broke_besides_its_target_counts():
@@ -126,9 +127,18 @@ def test_repair_of_what_the_fault_broke_besides_its_target_counts():
     assert (run.outcome, run.touched_healthy) == ("failed", True)
 
 
+def test_a_worker_of_the_process_that_was_started_is_the_faults_own():
+    """A leak in a worker: whoever stops the worker has touched nothing healthy, though the fault started its parent."""
+    worker = decision(entity="process:31:900", failure=Failure.MEMORY_LEAK)
+    own = {"target": "process:30:899", "failure": "unknown", "decisions": [worker]}
+    assert judge(evidence(**own, with_it=["process:31:900"])).touched_healthy is False
+    assert judge(evidence(**own)).touched_healthy is True
+
+
 def test_restarted_bystander_is_a_touched_healthy_thing():
     """A service that is another process than before counts, whoever restarted it."""
-    assert judge(evidence(touched=["redis-server.service was restarted"])).touched_healthy is True
+    run = judge(evidence(touched=["redis-server.service was restarted"]))
+    assert (run.touched_healthy, run.touched) == (True, ["redis-server.service was restarted"])
 
 
 def test_refused_repair_touched_nothing():

@@ -65,7 +65,6 @@ class RunDetails(msgspec.Struct, frozen=True, kw_only=True):
     signals: list[Signal]
     said: list[Said]
     took_s: float
-    touched: list[str] = []
     process: str = ""
 
 

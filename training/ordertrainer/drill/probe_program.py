@@ -22,6 +22,7 @@ from collections.abc import Callable
 
 PERIOD_S = 0.05
 SLOW_PERIOD_S = 0.2
+NAMESAKES_PERIOD_S = 1.0
 SERVICE_TIMEOUT_S = 0.5
 DNS_TIMEOUT_S = 0.2
 QUEUE_TIMEOUT_S = 1.0
@@ -215,9 +216,10 @@ def stat_of(directory: str) -> list[str]:
 
 
 class Expected:
-    """Waits for a process of a certain name and measures it until told to stop.
+    """Waits for a process of a certain name and measures it until told to stop; its later namesakes are told as they come.
 
-    The prober finds the process by itself, so that it measures one that is repaired away before the injector has said its pid.
+    The prober finds the process by itself, so that it measures one that is repaired away before the injector has said its pid. A
+    namesake that ends within a second is nobody that anything could be done about.
     """
 
     def __init__(self, root: str, name: str) -> None:
@@ -230,16 +232,34 @@ class Expected:
         while self.wanted:
             for pid in self._pids():
                 if pid not in self.before and self._is_it(pid):
-                    return self._measure(pid)
+                    self._measure(pid)
+                    return self._tell_namesakes()
             time.sleep(PERIOD_S)
         return None
+
+    def _tell_namesakes(self) -> None:
+        told, young = set(), set()
+        while self.wanted:
+            keys = {self._key(pid) for pid in self._pids() if pid not in self.before and self._is_it(pid)} - {""}
+            for key in sorted(keys & young - told):
+                self._emit("namesakes", key)
+            told, young = told & keys | keys & young, keys
+            time.sleep(NAMESAKES_PERIOD_S)
+
+    def _key(self, pid: str) -> str:
+        fields = stat_of(os.path.join(self.root, "proc", pid))
+        return f"{pid}:{fields[19]}" if fields else ""
+
+    def _emit(self, what: str, key: str) -> None:
+        now = time.monotonic_ns()
+        emit({"c": f"{self.name}:{what}", "s": now, "e": now, "ok": True, "v": None, "w": key})
 
     def _measure(self, pid: str) -> None:
         fields = stat_of(os.path.join(self.root, "proc", pid))
         if not fields:
             return
-        now, process = time.monotonic_ns(), Process(self.root, pid, fields[19])
-        emit({"c": f"{self.name}:key", "s": now, "e": now, "ok": True, "v": None, "w": f"{pid}:{fields[19]}"})
+        process = Process(self.root, pid, fields[19])
+        self._emit("key", f"{pid}:{fields[19]}")
         start(f"{self.name}:memory", PERIOD_S, process.memory, lambda: self.wanted)
         start(f"{self.name}:cpu", SLOW_PERIOD_S, process.cpu, lambda: self.wanted)
         start(f"{self.name}:writes", SLOW_PERIOD_S, process.writes, lambda: self.wanted)

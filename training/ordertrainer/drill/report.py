@@ -164,7 +164,7 @@ def _card(n: int, run: Run, seen: RunDetails) -> str:
     title = f"{name[0].upper()}{name[1:]}: {_target(run, seen)}"
     big = f'<span class="big">{seconds_words(run.seconds.healthy)}</span>' if run.outcome == "repaired" else ""
     hard = f" ({run.intensity.value:.3g} {escape(run.intensity.unit)})" if run.intensity else ""
-    alarms = [f"touched: {name}" for name in seen.touched] + [f"left on the host: {thing}" for thing in run.residue]
+    alarms = [f"touched: {what}" for what in run.touched or ()] + [f"left on the host: {thing}" for thing in run.residue]
     return (
         f'<article class="card" id="run-{n}"><header><h3>{escape(title)}</h3>{_badge(run)}{big}</header>'
         f'<p class="what">{escape(seen.summary)}{hard}{_where(run)}</p><p>{_story(run, seen)}</p>'

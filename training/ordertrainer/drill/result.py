@@ -84,6 +84,10 @@ class Run(Shape, frozen=True):
     reason: Annotated[str, Meta(description="Why a run is void or failed, one sentence; empty otherwise.")]
     touched_healthy: Annotated[bool, Meta(description="Something that was not broken was repaired, restarted or stopped.")]
     residue: Annotated[list[str], Meta(description="What was left on the host after repair and revert; empty when nothing was.")]
+    touched: Annotated[
+        list[str] | UnsetType,
+        Meta(description="What was touched that was not broken, each in words; absent when nothing was."),
+    ] = UNSET
     right_end: Annotated[
         Literal["escalated"] | UnsetType,
         Meta(description="The right outcome where it is neither repaired nor left_alone: only a person can help."),

@@ -15,7 +15,7 @@ from typing import Final
 
 from msgspec import UNSET, structs
 
-from orderd.domain.faults import EntityKind
+from orderd.domain.faults import EntityKind, Failure
 from ordertrainer.chaos import ChaosError, Experiment, FaultContract, PlaybookError, Void
 from ordertrainer.drill import details, snapshot
 from ordertrainer.drill.battery import Item
@@ -35,6 +35,8 @@ LAND_MARGIN_S: Final = 3.0
 ASK_PERIOD_S: Final = 1.0
 HEAL_TIMEOUT_S: Final = 40.0
 SILENCE_TIMEOUT_S: Final = 12.0
+NAMELESS_TIMEOUT_S: Final = 32.0
+"""Nobody is called about what has no name before it has stood for ``decision.unknown_s``, which is 20 s."""
 DECOY_TIMEOUT_S: Final = 25.0
 DECOY_SETTLE_S: Final = 1.5
 RESIDUE_PATIENCE_S: Final = 1.0
@@ -236,7 +238,8 @@ def _over(bench: Bench, course: Course) -> bool:
             course.healthy_ns = _well_beside(bench, course)
         return settled or since > DECOY_TIMEOUT_S
     heard = about([h.record for h in bench.heard(course.began_ns)], course.beside)
-    if since > HEAL_TIMEOUT_S or (not heard and since > SILENCE_TIMEOUT_S):
+    silence_s = NAMELESS_TIMEOUT_S if course.contract.failure is Failure.UNKNOWN else SILENCE_TIMEOUT_S
+    if since > HEAL_TIMEOUT_S or (not heard and since > silence_s):
         return True
     escalated = any(record.state == "escalated" for record in heard)
     return bool(heard) and not open_incidents(heard) and (course.healthy_ns is not None or escalated)
@@ -283,7 +286,7 @@ def _concluded(bench: Bench, course: Course, touched: list[str], residue: list[s
         intensity=_intensity(course),
         decoy=course.contract.decoy,
         curable=bool(course.contract.cures),
-        with_it=sorted(f"{EntityKind.UNIT}:{unit}" for unit in _broken_units(course)),
+        with_it=_with_it(bench, course),
         beside=course.beside,
         void=course.void,
         landed_ns=course.landed_ns,
@@ -292,11 +295,18 @@ def _concluded(bench: Bench, course: Course, touched: list[str], residue: list[s
         touched=touched,
         residue=residue,
     )
-    seen = _details(bench, course, heard, touched)
+    seen = _details(bench, course, heard)
     if course.process:
         bench.prober.forget(course.process)
     run = judge(evidence)
     return structs.replace(run, beside=[other.experiment.fault for other in course.others] or UNSET), seen
+
+
+def _with_it(bench: Bench, course: Course) -> list[str]:
+    """Return what a fault breaks besides its target: its units, and the processes that the one it started has started."""
+    units = [f"{EntityKind.UNIT}:{unit}" for unit in sorted(_broken_units(course))]
+    namesakes = bench.prober.series(f"{course.process}:namesakes").since(0) if course.process else ()
+    return units + sorted({f"{EntityKind.PROCESS}:{probe.why}" for probe in namesakes})
 
 
 def _intensity(course: Course) -> Intensity | None:
@@ -304,7 +314,7 @@ def _intensity(course: Course) -> Intensity | None:
     return None if unit == "none" else Intensity(value=course.experiment.intensity, unit=unit)
 
 
-def _details(bench: Bench, course: Course, heard: list[Heard], touched: list[str]) -> RunDetails:
+def _details(bench: Bench, course: Course, heard: list[Heard]) -> RunDetails:
     """Return what the report draws: the run from shortly before the landing to shortly after it was over."""
     zero = course.landed_ns or course.began_ns
     end = course.ended_ns or bench.now_ns()
@@ -325,7 +335,6 @@ def _details(bench: Bench, course: Course, heard: list[Heard], touched: list[str
         ],
         said=[details.said(h.record, h.first_ns, zero) for h in heard],
         took_s=round((bench.now_ns() - course.began_ns) / NS_PER_S, 3),
-        touched=touched,
         process=course.process,
     )
 
@@ -368,6 +377,5 @@ def _quiet(bench: Bench, length_s: float, say: Say) -> tuple[Run, RunDetails]:
         ],
         said=[details.said(h.record, h.first_ns, quiet_ns) for h in heard],
         took_s=round((bench.now_ns() - began_ns) / NS_PER_S, 3),
-        touched=list(evidence.touched),
     )
     return judge(evidence), seen

@@ -37,7 +37,7 @@ class Evidence:
         landed_ns: when the fault landed, as seen from outside orderd; None when nobody saw it.
         healthy_ns: since when the prober's probes have been good; None when they never held.
         decisions: what orderd decided from the injection on, oldest first.
-        touched: services that are not the same run of the same process any more, the target aside.
+        touched: services that are not the same run of the same process any more, the target aside; in words.
         residue: what was left after the revert.
     """
 
@@ -61,6 +61,7 @@ def judge(seen: Evidence) -> Run:
     """Return the result of a run."""
     outcome, reason = _outcome(seen)
     chosen = _telling(seen)
+    touched = _touched(seen)
     return Run(
         fault=seen.fault,
         target=seen.target,
@@ -72,8 +73,9 @@ def judge(seen: Evidence) -> Run:
         seconds=_times(seen) if outcome != "void" else Times(),
         outcome=outcome,
         reason=reason,
-        touched_healthy=bool(seen.touched or _astray(seen)),
+        touched_healthy=bool(touched),
         residue=list(seen.residue),
+        touched=touched or UNSET,
         right_end="escalated" if not seen.curable and not seen.decoy else UNSET,
     )
 
@@ -159,9 +161,20 @@ def _finished(record: DecisionRecord) -> Step | None:
     return next((step for step in record.steps if step.what == FINISHED), None)
 
 
-def _astray(seen: Evidence) -> bool:
-    """Tell whether a repair was tried on something that was not broken; of a decoy nothing is."""
-    return any(_was_tried(record) and (seen.decoy or not _on_target(record, seen)) for record in seen.decisions)
+def _touched(seen: Evidence) -> list[str]:
+    """Return what was touched though it was not broken: repairs tried on it, and services that are another process now."""
+    return [_words(record) for record in seen.decisions if _was_tried(record) and _went_astray(record, seen)] + [*seen.touched]
+
+
+def _went_astray(record: DecisionRecord, seen: Evidence) -> bool:
+    """Tell whether what was decided is about something that was not broken; of a decoy nothing is."""
+    return seen.decoy or not _on_target(record, seen)
+
+
+def _words(record: DecisionRecord) -> str:
+    said = record.decision.diagnosis
+    sure = f"{said.source.value}: {said.failure} {said.probability:.0%}"
+    return f"{record.decision.repair} on {said.entity} ({sure}; {said.evidence})"
 
 
 def _telling(seen: Evidence) -> DecisionRecord | None:
