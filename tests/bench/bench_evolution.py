@@ -1,19 +1,22 @@
 """What evolving chaos teaches that even chaos does not, at equal drills, under a fresh chaos and in every suite of the exam.
 
-Usage: python tests/bench/bench_evolution.py [--work DIR] [--seeds N] [--drills N] [--iterations N] [--fresh N] [--held-out]
+Usage: python tests/bench/bench_evolution.py [--work DIR] [--seeds N] [--drills N] [--iterations N] [--chaoses N] [--only SEED]
 
     imitated      where both arms begin: stage 2, `ordertrainer imitate`
     population    stage 3 against chaos that evolves, `ordertrainer evolve`
     uniform       stage 3 against even chaos: the same loop, and as many drills
 
 Regret is what the oracle's return on the same hosts is above the policy's, in seconds of trouble (`ordertrainer.evolve.ledger`).
-Each policy meets a fresh chaos of its own, trained from scratch against it as it is; the seeds of these chaoses are the same in
-both arms. Intervals of an arm resample its seeds and, in each, its hosts. Whatever is finished lies in --work and is not done
-again, so that an interrupted run goes on. Exit status 1: the arms' intervals of regret under the fresh chaos overlap.
+Each policy meets fresh chaoses of its own, each trained from scratch against it as it is; the seeds of these chaoses are the same
+in both arms. How good a chaos becomes is luck too, so there are several. Intervals of an arm resample its seeds, in each its
+chaoses, and of each the hosts. Whatever is finished lies in --work and is not done
+again, so that an interrupted run goes on; --only lets one process a seed do its part side by side, before one puts it all
+together. Exit status 1: the arms' intervals of regret under the fresh chaos overlap.
 """
 
 import argparse
 import json
+import statistics
 import sys
 import time
 from collections.abc import Callable
@@ -30,13 +33,13 @@ from ordertrainer.evolve.evolve import Settings, evolve
 from ordertrainer.evolve.exam import figures as fresh_figures
 from ordertrainer.evolve.fresh import Search, drawn, examined, trained_chaos, worst
 from ordertrainer.evolve.population import Population
+from ordertrainer.fit.profiles import PROFILES
 from ordertrainer.policy.actor import Network
 from ordertrainer.policy.checkpoint import policy_of, read_policy
 from ordertrainer.policy.floored import Floored
 from ordertrainer.policy.imitate import imitate
 from ordertrainer.policy.iterations import LAST, Bounds
 from ordertrainer.policy.playbooks import Playbooks, load_playbooks
-from ordertrainer.policy.profiles import PROFILES
 from ordertrainer.policy.report import examine
 from ordertrainer.policy.suites import suites, training_mix
 from ordertrainer.sim.policies import Chance, Oracle, Rules
@@ -45,6 +48,8 @@ ARMS = ("population", "uniform")
 DRILLS_AN_ITERATION = 128
 EXAM_SEED = 7
 RESAMPLES = 4000
+CHAOS_SEEDS = 100
+"""Apart, so that no two seeds meet chaoses of the same draws."""
 GOALS = ("regret_s", "unsettled", "unrepaired")
 
 
@@ -70,17 +75,22 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--iterations", type=int, default=8, help="of imitation, by the profile for small machines")
     parser.add_argument("--drills", type=int, default=3072, help="of each training, in whole iterations")
-    parser.add_argument("--fresh", type=int, default=640, help="hosts under a fresh chaos")
+    parser.add_argument("--chaoses", type=int, default=3, help="fresh chaoses that each policy meets")
+    parser.add_argument("--fresh", type=int, default=224, help="hosts under each of them")
     parser.add_argument("--rounds", type=int, default=Search().rounds, help="of a fresh chaos")
     parser.add_argument("--search", type=int, default=Search().hosts, help="drills of each round")
     parser.add_argument("--hosts", type=int, default=128, help="of each suite of the exam")
     parser.add_argument("--floored", type=int, default=96, help="hosts for rules, and for networks with rules as their floor")
     parser.add_argument("--held-out", action="store_true", help="ask the final test too")
+    parser.add_argument("--only", type=int, help="do the trainings of one seed and their fresh chaoses, and tell nothing")
     parser.add_argument("--finished", action="store_true", help="measure nothing more; tell what is finished")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     torch.set_num_threads(1)
     bench = Bench(options)
+    if options.only is not None:
+        bench.part(options.only)
+        return 0
     found = bench.run()
     if options.json:
         print(json.dumps(found))
@@ -100,10 +110,19 @@ class Bench:
         self.flat = Population(self.playbooks.world, self.held).flat
         self.work.mkdir(parents=True, exist_ok=True)
         wanted = {
-            name: value for name, value in vars(options).items() if name not in {"work", "seeds", "json", "held_out", "finished"}
+            name: value
+            for name, value in vars(options).items()
+            if name not in {"work", "seeds", "json", "held_out", "finished", "only"}
         }
         if self._kept("options", lambda: wanted) != wanted:
             sys.exit(f"error: {self.work}: holds figures that were measured with other options; choose another --work")
+
+    def part(self, seed: int) -> None:
+        """Do what one seed takes; the imitated policy is examined beside the first."""
+        start = self._imitated()
+        nets = {f"{arm}-{seed}": self._evolved(arm, seed, start) for arm in ARMS}
+        for name, path in (nets if seed else {"imitated": start, **nets}).items():
+            self._fresh(name, path)
 
     def run(self) -> dict[str, Any]:
         """Do what is not done yet; return every figure."""
@@ -117,6 +136,7 @@ class Bench:
         return {
             "drills": read_policy(names["population-0"])["history"][-1]["drills"],
             "fresh_hosts": options.fresh,
+            "fresh_chaoses": options.chaoses,
             "fresh_drills": options.rounds * options.search,
             "suite_hosts": options.hosts,
             "heldout_sha256": self.held.sha256,
@@ -159,7 +179,12 @@ class Bench:
 
     def _fresh(self, name: str, path: Path) -> dict[str, Any]:
         seed = int(name.rpartition("-")[2]) if "-" in name else 0
-        return self._kept(f"fresh-{name}", lambda: self._against(self._network(path), seed, self.options.fresh))
+        make = self._network(path)
+        several = [
+            self._kept(f"fresh-{name}-{n}", lambda n=n: self._against(make, CHAOS_SEEDS * seed + n, self.options.fresh))
+            for n in range(self.options.chaoses)
+        ]
+        return {goal: [each[goal] for each in several] for goal in (*GOALS, "told")}
 
     def _against(self, make: Callable[[], Any], seed: int, hosts: int) -> dict[str, Any]:
         chaos, rounds_s = trained_chaos(make, self.flat, Costs(), self._search(), seed=seed)
@@ -225,20 +250,31 @@ class Bench:
         return cross_play(self.playbooks, self.held, path.parent, Costs(), hosts=self.options.floored, seed=EXAM_SEED)
 
 
-def _pooled(seeds: list[list[float]]) -> dict[str, Any]:
-    """Return the mean over seeds, with an interval that resamples seeds and hosts."""
-    several = [torch.tensor(values, dtype=torch.float64) for values in seeds]
+def _pooled(seeds: list[list[list[float]]]) -> dict[str, Any]:
+    """Return the mean over seeds and their chaoses, with an interval that resamples seeds, chaoses and hosts.
+
+    Args:
+        seeds: by seed and chaos, a value a host; a chaos that drew no host that counts has none.
+    """
+    several = [[torch.tensor(hosts, dtype=torch.float64) for hosts in chaoses if hosts] for chaoses in seeds if any(chaoses)]
     generator = torch.Generator().manual_seed(0)
-    means: list[float] = []
-    for _ in range(RESAMPLES):
-        drawn_seeds = torch.randint(0, len(several), (len(several),), generator=generator).tolist()
-        each = [
-            several[s][torch.randint(0, len(several[s]), (len(several[s]),), generator=generator)].mean() for s in drawn_seeds
-        ]
-        means.append(float(torch.stack(each).mean()))
-    low, high = torch.quantile(torch.tensor(means), torch.tensor((0.025, 0.975))).tolist()
-    by_seed = [round(float(values.mean()), 4) for values in several]
-    return {"value": round(sum(by_seed) / len(by_seed), 4), "low": round(low, 4), "high": round(high, 4), "seeds": by_seed}
+
+    def some(count: int) -> list[int]:
+        return torch.randint(0, count, (count,), generator=generator).tolist()
+
+    def once(values: torch.Tensor) -> float:
+        return float(values[torch.randint(0, len(values), (len(values),), generator=generator)].mean())
+
+    means = [
+        statistics.fmean(
+            statistics.fmean(once(several[seed][chaos]) for chaos in some(len(several[seed]))) for seed in some(len(several))
+        )
+        for _ in range(RESAMPLES)
+    ]
+    low, high = torch.quantile(torch.tensor(means, dtype=torch.float64), torch.tensor((0.025, 0.975), dtype=torch.float64))
+    by_seed = [round(statistics.fmean(float(hosts.mean()) for hosts in chaoses), 4) for chaoses in several]
+    value = round(statistics.fmean(by_seed), 4)
+    return {"value": value, "low": round(float(low), 4), "high": round(float(high), 4), "seeds": by_seed}
 
 
 def _apart(one: dict[str, Any], other: dict[str, Any]) -> bool:
@@ -246,7 +282,8 @@ def _apart(one: dict[str, Any], other: dict[str, Any]) -> bool:
 
 
 def _told(figures: dict[str, Any]) -> dict[str, Any]:
-    return figures["told"]
+    """Return what one policy came to under all of its chaoses, and what the first of them found."""
+    return {goal: _pooled([figures[goal]]) for goal in GOALS} | {"first": figures["told"][0]}
 
 
 def _training(path: Path) -> dict[str, Any]:
@@ -260,7 +297,8 @@ def _training(path: Path) -> dict[str, Any]:
 
 
 def _print(found: dict[str, Any]) -> None:
-    print(f"{found['drills']} drills each; under a fresh chaos of its own, {found['fresh_hosts']} hosts")
+    met = f"{found['fresh_chaoses']} fresh chaoses of its own, {found['fresh_hosts']} hosts each"
+    print(f"{found['drills']} drills each; under {met}")
     for arm, goals in found["arms"].items():
         cells = (f"{goal} {s['value']:.3f} ({s['low']:.3f} to {s['high']:.3f}) {s['seeds']}" for goal, s in goals.items())
         print(f"{arm:<12}" + "  ".join(cells))

@@ -6,9 +6,9 @@ from dataclasses import replace
 import pytest
 from typer.testing import CliRunner
 
-from ordertrainer.policy import cli
+from ordertrainer.fit import cli
+from ordertrainer.fit.profiles import PROFILES
 from ordertrainer.policy.iterations import Bounds
-from ordertrainer.policy.profiles import PROFILES
 from ordertrainer.policy.suites import MIX
 
 

@@ -36,13 +36,16 @@ VERBS: Final = {
     "dataset": Verb(module="dataset.cli", attribute="dataset", summary="Summarise recorded drills."),
     "pretrain": Verb(module="pretrain.cli", attribute="pretrain", summary="Learn without labels what hosts show next."),
     "train": Verb(module="imitation.cli", attribute="train", summary="Train the order model on recorded drills."),
+    "finetune": Verb(
+        module="imitation.finetune", attribute="finetune", summary="Let a trained model go on learning from other hosts."
+    ),
     "export": Verb(module="export.cli", attribute="export", summary="Export a trained model as ONNX with manifest and card."),
     "keygen": Verb(module="signing.cli", attribute="keygen", summary="Make the keys that sign models and playbooks."),
     "sign": Verb(module="signing.cli", attribute="sign_app", summary="Sign a model or the playbooks for the fleet's hosts."),
     "verify": Verb(module="signing.cli", attribute="verify_app", summary="Check a signed model or playbooks as a host would."),
     "imitate": Verb(module="policy.cli", attribute="imitate", summary="Train a policy in the simulator on an expert."),
     "exam": Verb(module="policy.cli", attribute="exam", summary="Let a policy keep simulated hosts in order, beside rules."),
-    "fit": Verb(module="policy.cli", attribute="fit", summary="Train and examine in one go, in a time that you have."),
+    "fit": Verb(module="fit.cli", attribute="fit", summary="Train and examine in one go, in a time that you have."),
     "compare": Verb(module="prefer.cli", attribute="compare", summary="Ask a person which of two plans is better."),
     "prefer": Verb(module="prefer.cli", attribute="prefer", summary="Learn the weights of costs from what people preferred."),
     "evolve": Verb(module="evolve.cli", attribute="evolve", summary="Train a policy further, against chaos that evolves."),

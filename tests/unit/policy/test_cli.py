@@ -1,4 +1,4 @@
-"""`ordertrainer imitate`, `exam` and `fit` for people: what they print, write and refuse."""
+"""`ordertrainer imitate` and `exam` for people: what they print, write and refuse."""
 
 import json
 import re
@@ -11,18 +11,18 @@ import mlserver
 from ordertrainer.policy import cli
 from ordertrainer.policy.actor import Network
 from ordertrainer.policy.checkpoint import policy_of, read_policy
-from ordertrainer.policy.cli import LOG, in_order
+from ordertrainer.policy.cli import LOG
 from ordertrainer.policy.iterations import BEST
 from ordertrainer.policy.refusals import INTERRUPTED
 from ordertrainer.policy.report import examine, makers
-from ordertrainer.policy.suites import MIX, suites
+from ordertrainer.policy.suites import suites
 
 
 @pytest.fixture(scope="module")
 def run():
     """Return what runs a verb."""
     app = typer.Typer()
-    for verb in (cli.imitate, cli.exam, cli.fit):
+    for verb in (cli.imitate, cli.exam):
         app.command(verb.__name__)(verb)
     return lambda *words: CliRunner().invoke(app, [str(word) for word in words])
 
@@ -81,13 +81,6 @@ def test_what_is_no_policy_is_refused(run, tmp_path):
     done = run("exam", "--policy", tmp_path / "none.pt")
     assert done.exit_code == 2
     assert done.output.startswith("error: ")
-
-
-@pytest.mark.parametrize(("settled", "right"), [((0.9, 0.7, 0.1), True), ((0.7, 0.9, 0.1), False), ((0.9, 0.1, 0.1), False)])
-def test_arms_are_in_order_when_each_beats_the_next(settled, right):
-    """Network, rules, chance."""
-    scored = {name: {"settled": {"value": value}} for name, value in zip(("network", "rules", "chance"), settled, strict=True)}
-    assert in_order({"suites": {MIX: {"scores": scored}}}) is right
 
 
 def test_an_exam_through_tasks_is_the_same_exam(run, trained, tmp_path, playbooks, held):

@@ -2,7 +2,6 @@
 
 import json
 import math
-from dataclasses import replace
 
 import pytest
 import torch
@@ -88,11 +87,10 @@ def test_one_seed_has_no_interval():
 
 
 def test_what_is_kept_of_an_interrupted_seed_is_gone_on_with(model, tmp_path):
-    """A lost worker, or Ctrl-C, costs an iteration; the exam is another look at the same weights."""
+    """A lost worker, or Ctrl-C, costs an iteration; what is done is not done again."""
     with sealed(tmp_path / "out") as seal:
         (before,) = fan_out(trainings(model, [5], seal))
         first = (folder(tmp_path / "out", 5) / LAST).read_bytes()
-        (after,) = fan_out(trainings(replace(model, exam_hosts=2), [5], seal))
+        (after,) = fan_out(trainings(model, [5], seal))
     assert (folder(tmp_path / "out", 5) / LAST).read_bytes() == first
-    assert {**after, **before} == after
-    assert {"exam: network", "exam: rules", "exam: chance"} <= set(report([after])["mean"])
+    assert after == before

@@ -12,7 +12,7 @@
     suites      what an exam asks
     exam        any policy on the same hosts: what was settled, and what it cost
     report      an exam from end to end; `tables` shows it to people
-    profiles    named ways to do all of it in a time that somebody has
+    asking      what the verbs that train policies ask for and show alike
 
 Nothing here knows drills or recorded data; what may be drawn is decided in `ordertrainer.heldout`.
 """

@@ -21,7 +21,7 @@ def figures(found: Mapping[str, Any]) -> dict[str, float]:
     """Return the figures of one seed that are compared.
 
     Args:
-        found: of `ordertrainer.policy.several.train`.
+        found: of `ordertrainer.policy.several.train`, or of `ordertrainer.fit.chain.fitted`.
     """
     tune = found["tune"]
     told = {"iterations": float(tune["iteration"] + 1), "worth": float(tune["worth"])}

@@ -20,13 +20,10 @@ from ordertrainer.fanout import NotSharedError, Task, refuse_elsewhere
 from ordertrainer.fanout.task import Share
 from ordertrainer.heldout import HeldOutError
 from ordertrainer.imitation.checkpoint import CheckpointError
-from ordertrainer.policy.actor import Network
-from ordertrainer.policy.checkpoint import policy_of, read_policy
+from ordertrainer.policy.checkpoint import read_policy
 from ordertrainer.policy.imitate import PARTS, Settings, imitate
 from ordertrainer.policy.iterations import LAST, Bounds
-from ordertrainer.policy.report import CHANCE, RULES, examine, makers
 from ordertrainer.policy.sitting import Machine, catalogue
-from ordertrainer.policy.suites import MIX
 from ordertrainer.policy.telling import told_to
 from ordertrainer.tracking import Server, Tracked
 
@@ -40,7 +37,6 @@ class Training:
         settings: how to train, its seed among it.
         bounds: when to stop.
         machine: how it is computed.
-        exam_hosts: on which network, rules and chance are compared afterwards; 0: not at all.
         mlflow: told of it.
         pretrained: weights of `ordertrainer pretrain` to begin with; None: random ones.
     """
@@ -49,7 +45,6 @@ class Training:
     settings: Settings
     bounds: Bounds
     machine: Machine
-    exam_hosts: int = 0
     mlflow: Server | None = None
     pretrained: Path | None = None
 
@@ -97,10 +92,9 @@ def train(asked: Training, seal: Path, tick: Share) -> dict[str, Any]:
     """
     refuse_elsewhere(seal)
     torch.set_num_threads(asked.machine.threads)
-    playbooks, suite_of = catalogue(asked.machine.device)
-    whole = 0.9 if asked.exam_hosts else 1.0
+    playbooks, _ = catalogue(asked.machine.device)
     with told_to(asked.mlflow, asked.out, asked.settings, playbooks) as told:
-        watcher = Tracked(_Ticking(lambda share: tick(whole * share)), told)
+        watcher = Tracked(_Ticking(tick), told)
         path = imitate(
             playbooks,
             heldout.load(),
@@ -111,22 +105,7 @@ def train(asked: Training, seal: Path, tick: Share) -> dict[str, Any]:
             pretrained=asked.pretrained,
         )
     content = read_policy(path)
-    found: dict[str, Any] = {
-        "seed": asked.settings.seed,
-        "checkpoint": str(path),
-        "commit": content["commit"],
-        "tune": content["tune"],
-    }
-    if asked.exam_hosts:
-        net = policy_of(content).to(playbooks.contracts.device)
-        arms = makers(playbooks, lambda: Network(net, playbooks.contracts), (RULES, CHANCE), asked.settings.seed)
-        seed, hosts = asked.settings.seed, asked.exam_hosts
-
-        def rest(_who: str, share: float) -> None:
-            tick(whole + (1.0 - whole) * share)
-
-        found["exam"] = examine(playbooks, arms, [suite_of[MIX]], hosts=hosts, seed=seed, tick=rest)
-    return found
+    return {"seed": asked.settings.seed, "checkpoint": str(path), "commit": content["commit"], "tune": content["tune"]}
 
 
 class _Ticking:

@@ -1,0 +1,216 @@
+"""The stages of learning in the simulator, one after another; each in a folder, each goes on where it was interrupted.
+
+    OUT/pretrained/   stage 1, where the profile has it
+    OUT/              stage 2, imitation: what there always is
+    OUT/evolved/      stage 3, where the profile has it
+
+The policy that comes out is the better of stages 2 and 3 on hosts that neither learned from.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+import torch
+
+from orderd.errors import CatalogueError
+from ordertrainer import heldout
+from ordertrainer.evolve.cli import summary as evolved_summary
+from ordertrainer.evolve.evolve import PARTS as EVOLUTION
+from ordertrainer.evolve.evolve import evolve
+from ordertrainer.fanout import NotSharedError, Task, refuse_elsewhere
+from ordertrainer.fanout.task import Share
+from ordertrainer.fit.profiles import PROFILES, Profile
+from ordertrainer.heldout import HeldOutError
+from ordertrainer.imitation.checkpoint import CheckpointError
+from ordertrainer.policy.actor import Network
+from ordertrainer.policy.checkpoint import policy_of, read_policy
+from ordertrainer.policy.imitate import PARTS, imitate
+from ordertrainer.policy.iterations import BEST, Bounds
+from ordertrainer.policy.playbooks import load_playbooks
+from ordertrainer.policy.progress import summary
+from ordertrainer.policy.report import CHANCE, RULES, examine, makers
+from ordertrainer.policy.several import folder
+from ordertrainer.policy.sitting import Machine, catalogue
+from ordertrainer.policy.suites import MIX
+from ordertrainer.policy.telling import told_to
+from ordertrainer.pretrain.learn import Settings as Pretraining
+from ordertrainer.pretrain.learn import Sources, pretrain
+from ordertrainer.pretrain.show import summary as pretrained_summary
+from ordertrainer.tracking import Server, Tracked
+
+PRETRAINED: Final = "pretrained"
+EVOLVED: Final = "evolved"
+
+
+class Shown(Protocol):
+    """Who wants to know how far a stage is: a `Watcher`, and of an exam its share."""
+
+    def begin(self, bounds: Bounds, seconds: float) -> None:
+        """Hear how long a training has already run."""
+        ...
+
+    def part(self, what: str, iteration: int, share: float) -> None:
+        """Hear which share of a part of an iteration is done."""
+        ...
+
+    def line(self, said: dict[str, Any]) -> None:
+        """Hear how an iteration ended."""
+        ...
+
+    def ask(self, what: str, share: float) -> None:
+        """Hear which share of an exam is done."""
+        ...
+
+
+Open = Callable[[str, Sequence[str], Callable[[dict[str, Any]], str]], AbstractContextManager[Shown]]
+"""Begins to show a stage: its title, the parts of an iteration, and what makes a line of one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fitting:
+    """One run of a profile.
+
+    Attributes:
+        out: its folder.
+        profile: its name.
+        seed: of everything.
+        machine: how it is computed.
+        mlflow: told of the imitation.
+    """
+
+    out: Path
+    profile: str
+    seed: int
+    machine: Machine
+    mlflow: Server | None = None
+
+
+def fitted(asked: Fitting, opened: Open) -> dict[str, Any]:
+    """Do all stages, or go on; return what came of it as plain values.
+
+    Args:
+        asked: what.
+        opened: begins to show a stage.
+
+    Returns:
+        ``checkpoint``, the policy; ``stages``, the checkpoint of each stage by name; ``tune`` and ``exam``.
+
+    Raises:
+        CheckpointError: the folder holds trainings of another profile.
+        CatalogueError: playbooks cannot be read.
+        HeldOutError: the split cannot be read, or a draw broke it.
+    """
+    torch.set_num_threads(asked.machine.threads)
+    profile, out = PROFILES[asked.profile], asked.out
+    playbooks, known = catalogue(asked.machine.device)
+    held, stages = heldout.load(), dict[str, Path]()
+    if profile.pretraining is not None:
+        stages[PRETRAINED] = _pretrained(asked, profile, profile.pretraining, opened)
+    settings = replace(profile.settings, seed=asked.seed)
+    with opened("imitation", PARTS, summary) as shown, told_to(asked.mlflow, out, settings, playbooks) as told:
+        stages["imitated"] = imitate(
+            playbooks, held, out, settings, bounds=profile.bounds, watcher=Tracked(shown, told), pretrained=stages.get(PRETRAINED)
+        )
+    if profile.evolution is not None:
+        evolution, start = replace(profile.evolution, seed=asked.seed), stages["imitated"]
+        with opened("evolution", EVOLUTION, evolved_summary) as shown:
+            evolve(playbooks, held, start, out / EVOLVED, evolution, bounds=profile.evolution_bounds, watcher=shown)
+        if (out / EVOLVED / BEST).exists():  # nothing was examined where there was time for too few iterations
+            stages[EVOLVED] = out / EVOLVED / BEST
+    path = max((stages[name] for name in ("imitated", EVOLVED) if name in stages), key=_worth)
+    content = read_policy(path)
+    net = policy_of(content).to(playbooks.contracts.device)
+    arms = makers(playbooks, lambda: Network(net, playbooks.contracts), (RULES, CHANCE), asked.seed)
+    with opened("exam", PARTS, summary) as shown:
+        exam = examine(playbooks, arms, [known[MIX]], hosts=profile.exam_hosts, seed=asked.seed, tick=shown.ask)
+    return {
+        "seed": asked.seed,
+        "profile": asked.profile,
+        "checkpoint": str(path),
+        "stages": {name: str(each) for name, each in stages.items()},
+        "commit": content["commit"],
+        "tune": content["tune"],
+        "exam": exam,
+    }
+
+
+def _pretrained(asked: Fitting, profile: Profile, bounds: Bounds, opened: Open) -> Path:
+    settings = Pretraining(seed=asked.seed, shape=profile.settings.shape.encoder())
+    sources = Sources(world=load_playbooks().world, held=heldout.load())
+    with opened("pretraining", PARTS, pretrained_summary) as shown:
+        return pretrain(sources, asked.out / PRETRAINED, settings, bounds=bounds, watcher=shown)
+
+
+def _worth(path: Path) -> float:
+    return read_policy(path)["tune"]["worth"]
+
+
+def fittings(model: Fitting, seeds: Sequence[int], seal: Path) -> list[Task[dict[str, Any]]]:
+    """Return the same run from each seed, as tasks.
+
+    Args:
+        model: of all; its folder holds theirs.
+        seeds: of everything.
+        seal: of `ordertrainer.fanout.sealed`.
+    """
+    out, machine = model.out.resolve(), model.machine
+    return [
+        Task(
+            name=f"fit of seed {seed}",
+            seed=seed,
+            work=partial(_fit, replace(model, out=folder(out, seed), seed=seed), seal),
+            cpus=machine.threads,
+            gpus=int(machine.device.startswith("cuda")),
+            refusals=(CatalogueError, CheckpointError, HeldOutError, NotSharedError),
+        )
+        for seed in seeds
+    ]
+
+
+def _fit(asked: Fitting, seal: Path, tick: Share) -> dict[str, Any]:
+    refuse_elsewhere(seal)
+    return fitted(asked, _Shares(PROFILES[asked.profile], tick).stage)
+
+
+class _Shares:
+    """Only wants to know which share of all stages is done, by the time each may take."""
+
+    def __init__(self, profile: Profile, tick: Share) -> None:
+        minutes = {
+            "pretraining": profile.pretraining.minutes if profile.pretraining else 0.0,
+            "imitation": profile.bounds.minutes,
+            "evolution": profile.evolution_bounds.minutes if profile.evolution else 0.0,
+        }
+        whole = sum(minutes.values()) / 0.9
+        self._lengths = {name: each / whole for name, each in minutes.items()} | {"exam": 0.1}
+        self._tick, self._before = tick, 0.0
+
+    def stage(self, title: str, parts: Sequence[str], _told: Any) -> AbstractContextManager[Shown]:
+        """Begin a stage."""
+        before, length = self._before, self._lengths[title]
+        self._before += length
+        return nullcontext(_Stage(parts, lambda share: self._tick(before + length * share)))
+
+
+class _Stage:
+    """Tells the share of one stage: by count or by time, whichever bound is nearer."""
+
+    def __init__(self, parts: Sequence[str], tick: Share) -> None:
+        self._parts, self._tick, self._bounds, self._seconds = parts, tick, Bounds(), 0.0
+
+    def begin(self, bounds: Bounds, seconds: float) -> None:
+        self._bounds, self._seconds = bounds, seconds
+
+    def part(self, what: str, iteration: int, share: float) -> None:
+        by_count = (iteration + (self._parts.index(what) + share) / len(self._parts)) / self._bounds.iterations
+        self._tick(min(1.0, max(by_count, self._seconds / (60.0 * self._bounds.minutes))))
+
+    def line(self, said: Mapping[str, Any]) -> None:
+        self._seconds += said["seconds"]
+
+    def ask(self, _what: str, share: float) -> None:
+        self._tick(share)
