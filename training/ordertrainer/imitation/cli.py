@@ -45,21 +45,28 @@ def train(
     chosen = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
     try:
         server = tracking.server(mlflow, os.environ)
-        splits = _splits(data, windows if simulated else 0, simulated, seed)
-        say(f"{len(splits.train)} windows to train on, {len(splits.tune)} to tune on, {chosen}")
+        learned = splits(data, windows if simulated else 0, simulated, seed)
+        say(f"{len(learned.train)} windows to train on, {len(learned.tune)} to tune on, {chosen}")
         settings = Settings(seed=seed, epochs=epochs, steps=steps)
-        about = {"verb": "train", "seed": seed, "commit": commit(), "data_digest": splits.digest}
+        about = {"verb": "train", "seed": seed, "commit": commit(), "data_digest": learned.digest}
         plain = {**asdict(settings), "shape": settings.shape._asdict(), "windows": windows, "simulated": simulated}
         with tracking.tracked(server, out, settings=plain, about=about, say=say) as told:
-            path = run_training(splits, out, settings, say, chosen, pretrained=pretrained, told=told)
+            path = run_training(learned, out, settings, say, chosen, pretrained=pretrained, told=told)
     except (CatalogueError, DatasetError, CheckpointError, HeldOutError, TrackingError, ValueError) as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(2) from error
     typer.echo(path)
 
 
-def _splits(data: Path, windows: int, share: float, seed: int) -> Data:
-    """Return what is learned from, once it is certain that all of it may be."""
+def splits(data: Path, windows: int, share: float, seed: int) -> Data:
+    """Return what is learned from, once it is certain that all of it may be.
+
+    Args:
+        data: directory of ``ordertrainer collect``.
+        windows: how many to simulate, 0 for none.
+        share: of simulated windows in what is shown.
+        seed: of the simulation.
+    """
     held, faults = heldout.load(), load_faults(FAULTS_DIR).faults
     train_split, tune_split = loaded(data, "train"), loaded(data, "tune")
     refuse_held(train_split, held, faults)

@@ -97,16 +97,16 @@ class Data:
         return joined(self.train, self.simulated), drawn
 
 
-@dataclass(slots=True, kw_only=True)
 class _State:
     """Everything that changes while training; what ``last.pt`` holds."""
 
-    net: OrderNet
-    optimiser: torch.optim.Optimizer
-    generator: torch.Generator
-    epoch: int = 0
-    best_worth: tuple[float, float] = (-math.inf, -math.inf)
-    best_epoch: int = 0
+    def __init__(self, net: OrderNet, settings: Settings) -> None:
+        self.net = net
+        self.optimiser = torch.optim.AdamW(net.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay)
+        self.generator = torch.Generator().manual_seed(settings.seed)
+        self.epoch = 0
+        self.best_worth = (-math.inf, -math.inf)
+        self.best_epoch = 0
 
 
 def train(
@@ -117,6 +117,7 @@ def train(
     device: str = "cpu",
     *,
     pretrained: Path | None = None,
+    start: Path | None = None,
     told: Callable[[dict[str, Any]], None] = lambda _line: None,
 ) -> Path:
     """Train until the tune split shows no better epoch, and return the calibrated best checkpoint.
@@ -128,6 +129,8 @@ def train(
         say: called with one line an epoch.
         device: torch device.
         pretrained: checkpoint of `ordertrainer pretrain` to begin with: encoders, blocks and scales.
+        start: checkpoint of an earlier training to go on from, whole: it is a candidate itself, so that what comes out is never
+            worse on the tune split, and what it was taught stays taught.
         told: called with each line of the history.
 
     Returns:
@@ -135,20 +138,28 @@ def train(
 
     Raises:
         ValueError: the splits share a run.
-        CheckpointError: ``out`` holds a training with other settings or data, or ``pretrained`` cannot be used.
+        CheckpointError: ``out`` holds a training with other settings or data, or ``pretrained`` or ``start`` cannot be used.
     """
     check_separate(train=data.train, tune=data.tune)
     out.mkdir(parents=True, exist_ok=True)
     about: dict[str, Any] = {"seed": settings.seed, "settings": _plain(settings), "data_digest": data.digest, "commit": commit()}
     about["simulated"] = {"windows": 0 if data.simulated is None else len(data.simulated), "share": data.simulated_share}
     about["pretrained"] = "" if pretrained is None else sha256_of(pretrained)
+    about["start"] = "" if start is None else sha256_of(start)
     examples, drawn = data.every()
-    about["never_trained"] = never_trained(examples)
+    state = _State(net=_network(examples, settings, pretrained, start).to(device), settings=settings)
+    about["never_trained"] = untaught(state.net)
     if about["never_trained"]:
         say(f"no training example of: {', '.join(about['never_trained'])}; the rules alone will name these")
-    state = _start_or_resume(examples, out, settings, about, device, pretrained=pretrained)
+    if (out / LAST).exists():
+        _resume(state, out / LAST, about)
     weights = class_weights(examples).to(device)
     draws = torch.from_numpy(drawn)
+    if start is not None and not state.epoch:
+        line = {"epoch": 0, **_tune(state.net, data.tune, weights)}
+        about["as_it_was"], state.best_worth = line, worth(line)
+        save(out / BEST, state.net, **about, epoch=0, tune=line, calibrated=False)
+        say(f"as it was: tune {line['tune_loss']:.4f}  macro-F1 {line['tune_macro_f1']:.3f}")
     while state.epoch < settings.epochs and state.epoch - state.best_epoch < settings.patience:
         line = _epoch(state, examples, data.tune, weights=weights, draws=draws, settings=settings)
         if worth(line) > state.best_worth:
@@ -177,6 +188,11 @@ def never_trained(examples: Examples) -> list[str]:
     return [str(failure) for c, failure in enumerate(FAILURES) if not (examples.failure == c).any()]
 
 
+def untaught(net: OrderNet) -> list[str]:
+    """Return the failure classes that a network gives no probability on any kind of entity."""
+    return [str(failure) for c, failure in enumerate(FAILURES) if not net.possible[:, c].any()]
+
+
 def _finish(path: Path, tune_split: Examples, say: Progress) -> Path:
     content = read(path)
     net = net_of(content)
@@ -192,22 +208,27 @@ def _plain(settings: Settings) -> dict[str, Any]:
     return {**asdict(settings), "shape": dict(settings.shape._asdict())}
 
 
-def _start_or_resume(
-    examples: Examples, out: Path, settings: Settings, about: dict[str, Any], device: str, *, pretrained: Path | None
-) -> _State:
+def _network(examples: Examples, settings: Settings, pretrained: Path | None, start: Path | None) -> OrderNet:
+    """Return what training begins with.
+
+    What was never shown gets no probability at all: that is how orderd knows that the rules alone can name it.
+    """
     torch.manual_seed(settings.seed)
     net = OrderNet(settings.shape)
-    _fit_normalisers(net, examples, settings.seed)
-    if pretrained is not None:
-        begin_with(net, pretrained)
-    # What is never shown gets no probability at all: that is how orderd knows that the rules alone can name it.
-    net.possible[:, [FAILURES.index(Failure(name)) for name in about["never_trained"]]] = 0.0
-    net.to(device)
-    optimiser = torch.optim.AdamW(net.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay)
-    state = _State(net=net, optimiser=optimiser, generator=torch.Generator().manual_seed(settings.seed))
-    if (out / LAST).exists():
-        _resume(state, out / LAST, about)
-    return state
+    unseen = [FAILURES.index(Failure(name)) for name in never_trained(examples)]
+    if start is None:
+        _fit_normalisers(net, examples, settings.seed)
+        if pretrained is not None:
+            begin_with(net, pretrained)
+        net.possible[:, unseen] = 0.0
+        return net
+    known = net_of(read(start))
+    if known.shape != settings.shape:
+        raise CheckpointError(f"{start}: has another shape, {known.shape}; go on with {settings.shape} or train anew")
+    unseen = [c for c in unseen if not known.possible[:, c].any()]
+    net.possible[:, unseen] = 0.0
+    net.load_state_dict(known.state_dict() | {"possible": net.possible, "temperature": torch.ones(())})
+    return net
 
 
 def _fit_normalisers(net: OrderNet, examples: Examples, seed: int) -> None:
@@ -227,10 +248,11 @@ def _save_last(path: Path, state: _State, about: dict[str, Any]) -> None:
 
 def _resume(state: _State, path: Path, about: dict[str, Any]) -> None:
     content = read(path)
-    for key in ("settings", "data_digest", "simulated", "pretrained"):
+    for key in ("settings", "data_digest", "simulated", "pretrained", "start"):
         if content.get(key, "") != about[key]:
             msg = f"{path}: belongs to a training with other {key}; choose another --out or remove it"
             raise CheckpointError(msg)
+    about |= {key: content[key] for key in ("as_it_was",) if key in content}
     state.net.load_state_dict(content["weights"])
     state.optimiser.load_state_dict(content["optimiser"])
     state.generator.set_state(content["generator"])
