@@ -15,7 +15,7 @@ STANDING_SLOTS: Final = 6
 """Newest slots in which a sign must stand: ages 0 to 16 s; backups, upgrades and start-ups have their peaks in less."""
 BLOCKED_RATIO: Final = 0.1
 BLOCKED_PROCESSES: Final = 8.0
-"""A disk at work holds two or three at a time; eight, and a tenth of all, that cannot even be killed wait for what does not come."""
+"""A disk at work holds two or three at a time; eight, and a tenth of all, that cannot even be killed wait in vain."""
 GROWN_BY: Final = 150.0
 GROWN_TIMES: Final = 2.0
 """Twice as many processes as a minute ago, and by more than a build or a batch on a small host starts."""
