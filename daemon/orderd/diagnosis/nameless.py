@@ -19,8 +19,9 @@ BLOCKED_PROCESSES: Final = 8.0
 GROWN_BY: Final = 150.0
 GROWN_TIMES: Final = 2.0
 """Twice as many processes as a minute ago, and by more than a build or a batch on a small host starts."""
-MEMORY_USED_RATIO: Final = 0.9
-"""What is left after caches are given back: below a tenth the next large request meets the out-of-memory killer."""
+MEMORY_USED_RATIO: Final = 0.85
+MEMORY_GROWN_RATIO: Final = 0.3
+"""Little is left, caches given back, and much of it went within a minute; a database that lives there is no news."""
 MEMORY_STALLED_RATIO: Final = 0.25
 """A quarter of the time somebody waits for memory that has to be won back first: the host thrashes."""
 
@@ -40,6 +41,11 @@ def _host(window: Window, signal: str) -> list[float]:
     return [window.host[slot * width + column] for slot in range(len(SLOT_AGES_S))]
 
 
+def _before(series: list[float]) -> float:
+    """Return the least that a signal was before a sign could stand, NaN where nobody looked: nothing is at least NaN."""
+    return min((value for value in series[STANDING_SLOTS:] if not math.isnan(value)), default=math.nan)
+
+
 def _blocked(window: Window) -> str:
     shares, counts = _host(window, "process_blocked_ratio")[:STANDING_SLOTS], _host(window, "process_count")
     waiting = [share * count for share, count in zip(shares, counts, strict=False)]
@@ -50,21 +56,25 @@ def _blocked(window: Window) -> str:
 
 def _swarming(window: Window) -> str:
     counts = _host(window, "process_count")
-    before = min((count for count in counts[STANDING_SLOTS:] if not math.isnan(count)), default=math.nan)
-    least = max(before + GROWN_BY, before * GROWN_TIMES)
+    least = max(_before(counts) + GROWN_BY, _before(counts) * GROWN_TIMES)
     if all(count >= least for count in counts[:STANDING_SLOTS]):
-        return f"{counts[0]:.0f} processes where a minute ago there were {before:.0f}"
+        return f"{counts[0]:.0f} processes where a minute ago there were {_before(counts):.0f}"
     return ""
 
 
 def _without_memory(window: Window) -> str:
-    used = _host(window, "memory_used_ratio")[:STANDING_SLOTS]
-    if all(share >= MEMORY_USED_RATIO for share in used):
-        return f"{used[0]:.0%} of the memory is taken"
+    used = _host(window, "memory_used_ratio")
+    grown = _before(used) + MEMORY_GROWN_RATIO
+    if all(share >= MEMORY_USED_RATIO and share >= grown for share in used[:STANDING_SLOTS]):
+        return f"{used[0]:.0%} of the memory is taken, {_before(used):.0%} a minute ago"
+    return ""
+
+
+def _thrashing(window: Window) -> str:
     stalled = _host(window, "pressure_memory_ratio")[:STANDING_SLOTS]
     if all(share >= MEMORY_STALLED_RATIO for share in stalled):
         return f"{stalled[0]:.0%} of the time somebody waits for memory"
     return ""
 
 
-_SIGNS: Final[tuple[Callable[[Window], str], ...]] = (_blocked, _swarming, _without_memory)
+_SIGNS: Final[tuple[Callable[[Window], str], ...]] = (_blocked, _swarming, _without_memory, _thrashing)

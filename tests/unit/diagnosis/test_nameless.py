@@ -14,7 +14,7 @@ CALM = {"process_count": 60.0, "process_blocked_ratio": 0.02, "memory_used_ratio
 SIGNS = {
     "blocked": ({"process_blocked_ratio": 0.2}, "12 processes wait"),
     "swarming": ({"process_count": 260.0}, "260 processes where a minute ago there were 60"),
-    "without memory": ({"memory_used_ratio": 0.93}, "93% of the memory"),
+    "without memory": ({"memory_used_ratio": 0.93}, "93% of the memory is taken, 50% a minute ago"),
     "thrashing": ({"pressure_memory_ratio": 0.4}, "40% of the time"),
 }
 
@@ -46,6 +46,11 @@ def test_a_calm_host_and_one_without_signals_show_nothing():
 
 
 def test_a_large_host_is_measured_by_itself():
-    """A hundred and fifty more among a thousand is a morning, and so are 24 that wait; nobody knows of a minute ago at first."""
+    """A hundred and fifty more among a thousand is a morning, and so are 24 that wait; nobody knows of a minute ago at first.
+
+    A database lives with nine tenths of the memory.
+    """
     assert nameless(after(({"process_count": 1000.0}, 80), ({"process_count": 1200.0}, 18))) == ""
     assert nameless(after(({"process_count": 1200.0}, 18))) == ""
+    assert nameless(after(({"memory_used_ratio": 0.92}, 80))) == ""
+    assert nameless(after(({"memory_used_ratio": 0.92}, 18))) == ""
