@@ -7,7 +7,7 @@
 The policy that comes out is the better of stages 2 and 3 on hosts that neither learned from.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
@@ -29,11 +29,11 @@ from ordertrainer.imitation.checkpoint import CheckpointError
 from ordertrainer.policy.actor import Network
 from ordertrainer.policy.checkpoint import policy_of, read_policy
 from ordertrainer.policy.imitate import PARTS, imitate
-from ordertrainer.policy.iterations import BEST, Bounds
+from ordertrainer.policy.iterations import BEST, Bounds, Watcher
 from ordertrainer.policy.playbooks import load_playbooks
 from ordertrainer.policy.progress import summary
 from ordertrainer.policy.report import CHANCE, RULES, examine, makers
-from ordertrainer.policy.several import folder
+from ordertrainer.policy.several import Ticking, folder
 from ordertrainer.policy.sitting import Machine, catalogue
 from ordertrainer.policy.suites import MIX
 from ordertrainer.policy.telling import told_to
@@ -46,20 +46,8 @@ PRETRAINED: Final = "pretrained"
 EVOLVED: Final = "evolved"
 
 
-class Shown(Protocol):
-    """Who wants to know how far a stage is: a `Watcher`, and of an exam its share."""
-
-    def begin(self, bounds: Bounds, seconds: float) -> None:
-        """Hear how long a training has already run."""
-        ...
-
-    def part(self, what: str, iteration: int, share: float) -> None:
-        """Hear which share of a part of an iteration is done."""
-        ...
-
-    def line(self, said: dict[str, Any]) -> None:
-        """Hear how an iteration ended."""
-        ...
+class Shown(Watcher, Protocol):
+    """Who wants to know how far a stage is, and how far an exam."""
 
     def ask(self, what: str, share: float) -> None:
         """Hear which share of an exam is done."""
@@ -193,24 +181,4 @@ class _Shares:
         """Begin a stage."""
         before, length = self._before, self._lengths[title]
         self._before += length
-        return nullcontext(_Stage(parts, lambda share: self._tick(before + length * share)))
-
-
-class _Stage:
-    """Tells the share of one stage: by count or by time, whichever bound is nearer."""
-
-    def __init__(self, parts: Sequence[str], tick: Share) -> None:
-        self._parts, self._tick, self._bounds, self._seconds = parts, tick, Bounds(), 0.0
-
-    def begin(self, bounds: Bounds, seconds: float) -> None:
-        self._bounds, self._seconds = bounds, seconds
-
-    def part(self, what: str, iteration: int, share: float) -> None:
-        by_count = (iteration + (self._parts.index(what) + share) / len(self._parts)) / self._bounds.iterations
-        self._tick(min(1.0, max(by_count, self._seconds / (60.0 * self._bounds.minutes))))
-
-    def line(self, said: Mapping[str, Any]) -> None:
-        self._seconds += said["seconds"]
-
-    def ask(self, _what: str, share: float) -> None:
-        self._tick(share)
+        return nullcontext(Ticking(parts, lambda share: self._tick(before + length * share)))

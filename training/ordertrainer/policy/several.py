@@ -94,7 +94,7 @@ def train(asked: Training, seal: Path, tick: Share) -> dict[str, Any]:
     torch.set_num_threads(asked.machine.threads)
     playbooks, _ = catalogue(asked.machine.device)
     with told_to(asked.mlflow, asked.out, asked.settings, playbooks) as told:
-        watcher = Tracked(_Ticking(tick), told)
+        watcher = Tracked(Ticking(PARTS, tick), told)
         path = imitate(
             playbooks,
             heldout.load(),
@@ -108,18 +108,31 @@ def train(asked: Training, seal: Path, tick: Share) -> dict[str, Any]:
     return {"seed": asked.settings.seed, "checkpoint": str(path), "commit": content["commit"], "tune": content["tune"]}
 
 
-class _Ticking:
+class Ticking:
     """A watcher that only wants to know how much of a training is done: by count or by time, whichever bound is nearer."""
 
-    def __init__(self, tick: Share) -> None:
-        self._tick, self._bounds, self._seconds = tick, Bounds(), 0.0
+    def __init__(self, parts: Sequence[str], tick: Share) -> None:
+        """Tell shares.
+
+        Args:
+            parts: of an iteration, in order.
+            tick: told the share that is done.
+        """
+        self._parts, self._tick, self._bounds, self._seconds = parts, tick, Bounds(), 0.0
 
     def begin(self, bounds: Bounds, seconds: float) -> None:
+        """Begin to count, what was done before an interruption included."""
         self._bounds, self._seconds = bounds, seconds
 
     def part(self, what: str, iteration: int, share: float) -> None:
-        by_count = (iteration + (PARTS.index(what) + share) / len(PARTS)) / self._bounds.iterations
+        """Tell how far it is."""
+        by_count = (iteration + (self._parts.index(what) + share) / len(self._parts)) / self._bounds.iterations
         self._tick(min(1.0, max(by_count, self._seconds / (60.0 * self._bounds.minutes))))
 
     def line(self, said: Mapping[str, Any]) -> None:
+        """Count the time that an iteration took."""
         self._seconds += said["seconds"]
+
+    def ask(self, what: str, share: float) -> None:  # noqa: ARG002  all that counts is how much
+        """Tell how far an exam is."""
+        self._tick(share)
