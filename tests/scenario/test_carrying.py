@@ -174,6 +174,19 @@ async def test_a_held_cause_does_not_keep_its_consequence_waiting_for_ever(scene
     assert scene.playbooks == ["service_kill_and_restart"]
 
 
+async def test_a_service_waits_for_a_cause_that_only_begins_to_show(scene):
+    """Who may read its mount changed a second ago: nobody kills what cannot work. What hangs alone is not kept waiting."""
+    scene.executor.cures["service_kill_and_restart"] = cure(scene, REDIS)
+    scene.host.state[DATA] = ROOMY | {"mount_access_changed_ratio": 1.0}
+    scene.host.state[REDIS] = RUNNING | {"unit_main_stopped_ratio": 1.0, "probe_ok_ratio": 0.0}
+    await scene.ticks(3, step_s=1.0)
+    assert scene.playbooks == []
+    assert scene.reasons == ["cause_first"]
+    scene.host.state[DATA] = dict(ROOMY)
+    await scene.ticks(3, step_s=1.0)
+    assert scene.playbooks == ["service_kill_and_restart"]
+
+
 class Inventories:
     """What the host consists of, as the test says."""
 

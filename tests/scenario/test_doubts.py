@@ -112,14 +112,17 @@ async def test_a_host_plainly_in_trouble_calls_a_person_whatever_the_model_says(
     assert "24 processes wait" in said.evidence
 
 
-async def test_a_host_in_trouble_that_has_a_name_is_not_doubted(scene):
-    """What waits because a service hangs is repaired with it; nobody is called beside."""
+async def test_a_host_in_trouble_that_had_a_name_is_not_doubted(scene):
+    """What waits because a service is down goes with it: it must stand for its time without any name."""
     scene.executor.cures["service_start"] = lambda: scene.host.state.__setitem__(NGINX, dict(RUNNING))
-    scene.host.state[NGINX] = dict(DOWN)
     scene.host.load = BLOCKED
-    await scene.ticks(30, step_s=1.0)
+    await scene.ticks(10, step_s=1.0)
+    scene.host.state[NGINX] = dict(DOWN)
+    await scene.ticks(12, step_s=1.0)
     assert scene.playbooks == ["service_start"]
     assert scene.reasons == ["allowed"]
+    await scene.ticks(20, step_s=1.0)
+    assert scene.reasons == ["allowed", "unknown_failure"]
 
 
 async def test_without_a_model_nothing_is_doubted(scene):

@@ -2,7 +2,7 @@
 
 from fakes import DATA, DOWN, FULL, HUNG, MASKED, NGINX, REDIS, ROOMY, RUNNING
 from orderd.domain.clock import Instant
-from orderd.domain.faults import FAILURES, Failure
+from orderd.domain.faults import FAILURES, Entity, Failure
 from orderd.domain.values import Action, Hold, IncidentState, Reason, Scores, Source
 from orderd.errors import JournalError
 
@@ -198,6 +198,19 @@ async def test_one_odd_window_of_the_model_opens_nothing(scene):
     scene.model.scores = scores(REDIS, Failure.OK, 1.0)
     await scene.ticks(3)
     assert scene.decisions == []
+
+
+async def test_names_that_fail_for_a_second_are_left_alone(scene):
+    """By NAMES_S services show whether it is the names alone; then they are repaired."""
+    resolver = Entity.parse("resolver:system")
+    scene.host.state[resolver] = {"probe_ok_ratio": 0.0, "probe_latency_s": 0.001}
+    await scene.ticks(2, step_s=0.7)
+    scene.host.state[resolver] = {"probe_ok_ratio": 1.0, "probe_latency_s": 0.001}
+    await scene.ticks(2, step_s=0.7)
+    assert scene.decisions == []
+    scene.host.state[resolver] = {"probe_ok_ratio": 0.0, "probe_latency_s": 0.001}
+    await scene.ticks(5, step_s=0.7)
+    assert scene.playbooks[:1] == ["resolver_restore"]
 
 
 async def test_too_many_repairs_of_one_target_end_with_a_person(scene):

@@ -153,7 +153,7 @@ def _climb(case: Case, facts: Facts, rulings: Mapping[str, Ruling]) -> Choice:
     if cause is not None:
         detail = f"{cause.failure} of {cause.entity} comes first: it may be the cause"
         return _choice(Reason.CAUSE_FIRST, detail, facts, repair.name)
-    if case.diagnosis.failure is Failure.SERVICE_HUNG and facts.silent_together:
+    if case.diagnosis.failure in {Failure.SERVICE_HUNG, Failure.DNS_BROKEN} and facts.silent_together:
         detail = (
             f"{facts.silent_together} services that run stopped answering at once: what they share is broken, not each of them"
         )

@@ -14,16 +14,17 @@ SERVICES_MIN: Final = 3
 
 
 def silent_together(target: Entity, sample: Sample) -> int:
-    """Return how many services run and do not answer, when the target is one of them, they are several, and most of those asked.
+    """Return how many services run and do not answer, when they are several and most of those asked, and the target is like them.
 
     Args:
-        target: what is to be decided about.
+        target: what is to be decided about: one of these services, or the resolver, which is asked over the same loopback.
         sample: the newest one.
     """
     asked = [row for row in sample.entities if row.entity.kind is EntityKind.UNIT and row.signal("probe_ok_ratio") >= 0]
     silent = [row for row in asked if _is_silent(row)]
     many = len(silent) >= SERVICES_MIN and 2 * len(silent) > len(asked)
-    return len(silent) if many and any(row.entity == target for row in silent) else 0
+    like_them = target.kind is EntityKind.RESOLVER or any(row.entity == target for row in silent)
+    return len(silent) if many and like_them else 0
 
 
 def _is_silent(row: EntityRow) -> bool:

@@ -4,6 +4,6 @@ from orderd.diagnosis.abstention import Abstention, Doubt
 from orderd.diagnosis.merge import Opinion, merge
 from orderd.diagnosis.model import by_model, untaught
 from orderd.diagnosis.nameless import nameless
-from orderd.diagnosis.rules import by_rules
+from orderd.diagnosis.rules import by_rules, emerging
 
-__all__ = ["Abstention", "Doubt", "Opinion", "by_model", "by_rules", "merge", "nameless", "untaught"]
+__all__ = ["Abstention", "Doubt", "Opinion", "by_model", "by_rules", "emerging", "merge", "nameless", "untaught"]

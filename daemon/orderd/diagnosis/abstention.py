@@ -6,7 +6,8 @@ Two cases, both of which end with a person and never with a repair:
                      can say what is wrong
     LOW_CONFIDENCE   the model names a failure, but not surely enough, and the rules do not agree
 
-The window still shows a failure for SLOT_AGES_S[-1] after it ended, so a host that had a named one lately is not doubted anew.
+The window still shows a failure for SLOT_AGES_S[-1] after it ended, so a host that had a named one lately is not doubted anew by
+the model; what is plain must have stood for its time since anything had a name.
 """
 
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from typing import Final
 
 from orderd.diagnosis.merge import Opinion
 from orderd.diagnosis.model import imagined
-from orderd.diagnosis.nameless import nameless
+from orderd.diagnosis.nameless import STANDING_S, nameless
 from orderd.domain.clock import Instant
 from orderd.domain.faults import Entity, EntityKind, Failure
 from orderd.domain.signals import SLOT_AGES_S
@@ -99,7 +100,7 @@ class Abstention:
         )
 
     def _unknown(self, window: Window, scores: Scores | None) -> tuple[Doubt, ...]:
-        plain = nameless(window) if self._settled(window.at) else ""
+        plain = nameless(window) if self._settled(window.at, STANDING_S) else ""
         stood_s = self._stood_s(window, scores)
         if plain:
             # The subject stays the same as long as the trouble stands: one incident, whoever sees it first, and however many
@@ -135,8 +136,9 @@ class Abstention:
         self._wrong_since = self._wrong_since or window.at
         return window.at.seconds_since(self._wrong_since)
 
-    def _settled(self, now: Instant) -> bool:
-        return self._named is None or now.seconds_since(self._named) >= SETTLED_S
+    def _settled(self, now: Instant, for_s: float = SETTLED_S) -> bool:
+        """Tell whether nothing has had a name for some time."""
+        return self._named is None or now.seconds_since(self._named) >= for_s
 
 
 def _plainly(plain: str, subject: Entity) -> Doubt:

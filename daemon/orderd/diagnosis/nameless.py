@@ -12,7 +12,8 @@ from orderd.domain.signals import HOST_INDEX, HOST_SIGNALS, SLOT_AGES_S
 from orderd.domain.window import Window
 
 STANDING_SLOTS: Final = 6
-"""Newest slots in which a sign must stand: ages 0 to 16 s; backups, upgrades and start-ups have their peaks in less."""
+STANDING_S: Final = SLOT_AGES_S[STANDING_SLOTS - 1]
+"""In each of the newest slots, for 16 s, a sign must stand; backups, upgrades and start-ups have their peaks in less."""
 BLOCKED_RATIO: Final = 0.1
 BLOCKED_PROCESSES: Final = 8.0
 """A disk at work holds two or three at a time; eight, and a tenth of all, that cannot even be killed wait in vain."""

@@ -311,6 +311,14 @@ _RULES: Final[dict[EntityKind, tuple[tuple[Failure, Callable[[_View], str]], ...
 }
 
 
+_DIFFERENCES: Final[dict[EntityKind, tuple[tuple[Failure, tuple[str, ...]], ...]]] = {
+    EntityKind.MOUNT: (
+        (Failure.MOUNT_READ_ONLY, ("mount_read_only_ratio",)),
+        (Failure.MOUNT_ACCESS_LOST, ("mount_access_changed_ratio",)),
+    ),
+    EntityKind.NIC: ((Failure.NIC_MISCONFIGURED, tuple(_NIC_DIFFERENCES)),),
+}
+"""Differences from the record that rules wait for, because somebody may be at work; what they break does not wait for that."""
 _RULE_OF: Final = {failure: rule for rules in _RULES.values() for failure, rule in rules}
 
 
@@ -341,4 +349,24 @@ def by_rules(window: Window) -> tuple[Diagnosis, ...]:
             if evidence := rule(view):
                 found.append(Diagnosis(failure=failure, entity=entity, probability=1.0, source=Source.RULES, evidence=evidence))
                 break
+    return tuple(found)
+
+
+def emerging(window: Window) -> tuple[Diagnosis, ...]:
+    """Return what began to differ from the record and does not stand yet: a likely cause of whatever else fails now.
+
+    Args:
+        window: the newest window.
+
+    Returns:
+        Diagnoses that nobody acts on, in the window's order.
+    """
+    found: list[Diagnosis] = []
+    for index, entity in enumerate(window.entities):
+        view = _View(window=window, index=index)
+        found += [
+            Diagnosis(failure=failure, entity=entity, probability=1.0, source=Source.RULES, evidence="it has begun to differ")
+            for failure, signals in _DIFFERENCES.get(entity.kind, ())
+            if any(view.now(signal) > 0 for signal in signals) and not _RULE_OF[failure](view)
+        ]
     return tuple(found)

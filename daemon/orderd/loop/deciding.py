@@ -112,7 +112,7 @@ class Decider:
             diagnosis=opinion.chosen,
             opened=incident.opened,
             tried=tuple(incident.tried),
-            others=tuple(i.diagnosis for i in others if i.diagnosis.failure is not Failure.UNKNOWN),
+            others=(*(i.diagnosis for i in others if i.diagnosis.failure is not Failure.UNKNOWN), *seen.emerging),
             in_transition=row is not None and row.signal("unit_transition_ratio") >= 1,
             silent_together=silent_together(incident.entity, seen.sample),
             changes=self._core.hands.current(),

@@ -11,7 +11,7 @@ from orderd.decision.consequences import COMMON_CAUSE_S, CONSEQUENCES, TRANSITIO
 from orderd.decision.facts import Facts, Limits, Past, Permit, decode, encode, permits_for, under
 from orderd.decision.policy import Case, choose, proposal, reconsider
 from orderd.domain.changes import Change, ChangeKind
-from orderd.domain.faults import Failure
+from orderd.domain.faults import Entity, Failure
 from orderd.domain.repairs import BlastRadius, Risk
 from orderd.domain.standing import Authority, Denial, Lease
 from orderd.domain.values import Action, Candidate, EntityRow, Hold, Mode, Reason, Source, entity_values
@@ -186,6 +186,9 @@ def test_services_that_fall_silent_together_are_not_repaired_one_by_one():
     assert (choice.action, choice.reason) == (Action.WAIT, Reason.COMMON_CAUSE)
     choice = decide(GENTLE, diagnosis=HUNG, permits=known, silent_together=4, opened=at(100 - COMMON_CAUSE_S))
     assert (choice.action, choice.reason) == (Action.ESCALATE, Reason.COMMON_CAUSE)
+    names = replace(HUNG, failure=Failure.DNS_BROKEN, entity=Entity.parse("resolver:system"))
+    auto = (Permit(failure=Failure.DNS_BROKEN, repair="gentle", mode=Mode.AUTO),)
+    assert decide(GENTLE, diagnosis=names, permits=auto, silent_together=4, opened=at(100)).reason is Reason.COMMON_CAUSE
     assert decide(GENTLE, diagnosis=DOWN, silent_together=4).action is Action.REPAIR
     hold = Hold(entity=UNIT, why="upgrade", by="alice", at=at(), until=at(130).mono_ns)
     assert decide(GENTLE, diagnosis=HUNG, permits=known, silent_together=4, hold=hold).reason is Reason.HELD

@@ -35,3 +35,10 @@ def units(*looks):
 def test_how_many_are_silent_with_the_first(looks, expected):
     """Those that were stopped, or are down, have a cause of their own."""
     assert silent_together(Entity.parse("unit:s0.service"), units(*looks)) == expected
+
+
+def test_the_resolver_is_one_of_them():
+    """It is asked over the same loopback and needs the same ports; alone, it is itself what is broken."""
+    resolver = Entity.parse("resolver:system")
+    assert silent_together(resolver, units(SILENT, SILENT, SILENT, WELL)) == 3
+    assert silent_together(resolver, units(SILENT, WELL, WELL, WELL)) == 0

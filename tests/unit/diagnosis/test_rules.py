@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from orderd.diagnosis import by_rules, merge, untaught
+from orderd.diagnosis import by_rules, emerging, merge, untaught
 from orderd.domain.clock import Instant
 from orderd.domain.faults import FAILURES, Entity, Failure
 from orderd.domain.schema import SCHEMAS
@@ -270,3 +270,19 @@ def test_a_model_that_says_ok_does_not_silence_the_rules():
 def test_an_unsure_model_alone_opens_nothing():
     """Below the confidence there is no diagnosis without the rules."""
     assert merge([], [diagnosis(Failure.SERVICE_HUNG, 0.79, Source.MODEL)], 0.8) == ()
+
+
+@pytest.mark.parametrize(
+    ("entity", "signals", "failure"),
+    [
+        (MOUNT, {"mount_used_ratio": 0.3, "mount_access_changed_ratio": 1}, Failure.MOUNT_ACCESS_LOST),
+        (NIC, {"nic_mtu_changed_ratio": 1}, Failure.NIC_MISCONFIGURED),
+    ],
+)
+def test_a_difference_emerges_before_it_stands(entity, signals, failure):
+    """Nobody acts on it yet, and whatever else fails may be its doing; once it stands, it is a failure like any other."""
+    assert [d.failure for d in emerging(window(entity, 1, signals))] == [failure]
+    assert failures(entity, 1, signals) == []
+    assert emerging(window(entity, 6, signals)) == ()
+    assert failures(entity, 6, signals) == [failure]
+    assert emerging(window(entity, 1, dict.fromkeys(signals, 0))) == ()
