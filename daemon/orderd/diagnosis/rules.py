@@ -47,6 +47,8 @@ INODES_FULL_RATIO: Final = 0.98
 """Nothing is reserved for root here, and every file needs one: at 98 % of a small volume some dozens are left."""
 STUCK_S: Final = 5.0
 """A disk that spins up and a server that fails over have answered by then."""
+STALLED_S: Final = 0.5
+"""Not stuck yet, but what works on it waits."""
 READ_ONLY_SLOTS: Final = 2
 """Ages 0 and 1 s: a snapshot may hold a file system for a moment."""
 CROWDED_RATIO: Final = 0.5
@@ -311,14 +313,16 @@ _RULES: Final[dict[EntityKind, tuple[tuple[Failure, Callable[[_View], str]], ...
 }
 
 
-_DIFFERENCES: Final[dict[EntityKind, tuple[tuple[Failure, tuple[str, ...]], ...]]] = {
+_EMERGING: Final[dict[EntityKind, tuple[tuple[Failure, tuple[str, ...], float], ...]]] = {
     EntityKind.MOUNT: (
-        (Failure.MOUNT_READ_ONLY, ("mount_read_only_ratio",)),
-        (Failure.MOUNT_ACCESS_LOST, ("mount_access_changed_ratio",)),
+        (Failure.MOUNT_STUCK, ("mount_stuck_s",), STALLED_S),
+        (Failure.MOUNT_READ_ONLY, ("mount_read_only_ratio",), _SOME),
+        (Failure.MOUNT_ACCESS_LOST, ("mount_access_changed_ratio",), _SOME),
     ),
-    EntityKind.NIC: ((Failure.NIC_MISCONFIGURED, tuple(_NIC_DIFFERENCES)),),
+    EntityKind.NIC: ((Failure.NIC_MISCONFIGURED, tuple(_NIC_DIFFERENCES), _SOME),),
 }
-"""Differences from the record that rules wait for, because somebody may be at work; what they break does not wait for that."""
+"""What a rule waits for, because it may pass or somebody may be at work, and from where on its signals tell of it; what it breaks
+does not wait."""
 _RULE_OF: Final = {failure: rule for rules in _RULES.values() for failure, rule in rules}
 
 
@@ -353,7 +357,7 @@ def by_rules(window: Window) -> tuple[Diagnosis, ...]:
 
 
 def emerging(window: Window) -> tuple[Diagnosis, ...]:
-    """Return what began to differ from the record and does not stand yet: a likely cause of whatever else fails now.
+    """Return what begins to show and does not stand yet: a likely cause of whatever else fails now.
 
     Args:
         window: the newest window.
@@ -365,8 +369,8 @@ def emerging(window: Window) -> tuple[Diagnosis, ...]:
     for index, entity in enumerate(window.entities):
         view = _View(window=window, index=index)
         found += [
-            Diagnosis(failure=failure, entity=entity, probability=1.0, source=Source.RULES, evidence="it has begun to differ")
-            for failure, signals in _DIFFERENCES.get(entity.kind, ())
-            if any(view.now(signal) > 0 for signal in signals) and not _RULE_OF[failure](view)
+            Diagnosis(failure=failure, entity=entity, probability=1.0, source=Source.RULES, evidence="it has begun to show")
+            for failure, signals, least in _EMERGING.get(entity.kind, ())
+            if any(view.now(signal) >= least for signal in signals) and not _RULE_OF[failure](view)
         ]
     return tuple(found)

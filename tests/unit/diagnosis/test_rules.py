@@ -279,10 +279,18 @@ def test_an_unsure_model_alone_opens_nothing():
         (NIC, {"nic_mtu_changed_ratio": 1}, Failure.NIC_MISCONFIGURED),
     ],
 )
-def test_a_difference_emerges_before_it_stands(entity, signals, failure):
+def test_what_will_be_a_failure_shows_before_it_stands(entity, signals, failure):
     """Nobody acts on it yet, and whatever else fails may be its doing; once it stands, it is a failure like any other."""
     assert [d.failure for d in emerging(window(entity, 1, signals))] == [failure]
     assert failures(entity, 1, signals) == []
     assert emerging(window(entity, 6, signals)) == ()
     assert failures(entity, 6, signals) == [failure]
     assert emerging(window(entity, 1, dict.fromkeys(signals, 0))) == ()
+
+
+def test_a_mount_that_has_not_answered_for_a_second_is_on_its_way():
+    """It is called stuck after STUCK_S; services on it hang before that."""
+    mount = {"mount_used_ratio": 0.3, "mount_stuck_s": 1.5}
+    assert [d.failure for d in emerging(window(MOUNT, 3, mount))] == [Failure.MOUNT_STUCK]
+    assert emerging(window(MOUNT, 3, mount | {"mount_stuck_s": 0.1})) == ()
+    assert emerging(window(MOUNT, 3, mount | {"mount_stuck_s": 6.0})) == ()
