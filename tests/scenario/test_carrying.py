@@ -3,6 +3,7 @@
 import asyncio
 
 from fakes import DATA, DOWN, FULL, HUNG, NGINX, REDIS, ROOMY, RUNNING
+from orderd.domain.faults import Entity
 from orderd.domain.inventory import Inventory
 from orderd.domain.standing import Lease
 from orderd.domain.values import Action, Hold, IncidentState, Reason
@@ -184,6 +185,23 @@ async def test_a_service_waits_for_a_cause_that_only_begins_to_show(scene):
     assert scene.reasons == ["cause_first"]
     scene.host.state[DATA] = dict(ROOMY)
     await scene.ticks(3, step_s=1.0)
+    assert scene.playbooks == ["service_kill_and_restart"]
+
+
+async def test_the_last_to_answer_again_is_not_killed_for_it(scene):
+    """Three fell silent at once, and two of them answer: the third is asked a little later, and has a few seconds."""
+    third = Entity.parse("unit:worker.service")
+    silent = RUNNING | {"probe_ok_ratio": 0.0}
+    scene.executor.cures["service_kill_and_restart"] = cure(scene, third)
+    for entity in (NGINX, REDIS, third):
+        scene.host.state[entity] = dict(silent)
+    await scene.ticks(8, step_s=1.0)
+    assert set(scene.reasons) == {"common_cause"}
+    for entity in (NGINX, REDIS):
+        scene.host.state[entity] = dict(RUNNING)
+    await scene.ticks(4, step_s=1.0)
+    assert scene.playbooks == []
+    await scene.ticks(4, step_s=1.0)
     assert scene.playbooks == ["service_kill_and_restart"]
 
 

@@ -114,7 +114,7 @@ class Decider:
             tried=tuple(incident.tried),
             others=(*(i.diagnosis for i in others if i.diagnosis.failure is not Failure.UNKNOWN), *seen.emerging),
             in_transition=row is not None and row.signal("unit_transition_ratio") >= 1,
-            silent_together=silent_together(incident.entity, seen.sample),
+            silent_together=incident.silent_with(silent_together(incident.entity, seen.sample), now),
             changes=self._core.hands.current(),
         )
         return self._memory.facts(situation, now)

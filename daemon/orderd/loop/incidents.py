@@ -22,6 +22,8 @@ REFUSALS_MAX: Final = 5
 """How often the executor may refuse for a reason that passes before a person is called."""
 CAUSE_S: Final = 60.0
 """How long an incident that is not being repaired keeps others waiting as their likely cause."""
+TOGETHER_S: Final = 5.0
+"""After others that were silent with it answer again, a service has this long to do so too: not all are asked at once."""
 _TELLING: Final = {
     EntityKind.UNIT: "unit_active_ratio",
     EntityKind.MOUNT: "mount_used_ratio",
@@ -62,6 +64,7 @@ class Incident:
         interrupted: nobody knows whether the repair that is being verified ran to its end.
         again: repairs that got a second chance because they were interrupted.
         wrong: what the repair changed that it must not; empty for nothing.
+        together: how many services were silent with it, and when last.
     """
 
     incident_id: str
@@ -80,6 +83,7 @@ class Incident:
     interrupted: bool = False
     again: set[str] = field(default_factory=set[str])
     wrong: str = ""
+    together: tuple[int, Instant] | None = None
 
     @property
     def entity(self) -> Entity:
@@ -121,6 +125,19 @@ class Incident:
             self.tried.remove(repair.name)
             self.again.add(repair.name)
         return again
+
+    def silent_with(self, count: int, now: Instant) -> int:
+        """Return with how many it fell silent, for some seconds after they answer again.
+
+        Args:
+            count: how many are silent with it now, 0 for too few.
+            now: of the newest sample.
+        """
+        if count:
+            self.together = (count, now)
+        if self.together is None or now.seconds_since(self.together[1]) >= TOGETHER_S:
+            return 0
+        return self.together[0]
 
     def may_be_a_cause(self, now: Instant) -> bool:
         """Tell whether consequences wait for this incident: not for ever for one that nobody repairs."""
