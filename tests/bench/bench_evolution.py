@@ -9,7 +9,7 @@ Usage: python tests/bench/bench_evolution.py [--work DIR] [--seeds N] [--drills 
 Regret is what the oracle's return on the same hosts is above the policy's, in seconds of trouble (`ordertrainer.evolve.ledger`).
 Each policy meets fresh chaoses of its own, each trained from scratch against it as it is; the seeds of these chaoses are the same
 in both arms. How good a chaos becomes is luck too, so there are several. Intervals of an arm resample its seeds, in each its
-chaoses, and of each the hosts. Whatever is finished lies in --work and is not done
+chaoses, and of each the hosts; seeds are also compared in pairs. Whatever is finished lies in --work and is not done
 again, so that an interrupted run goes on; --only lets one process a seed do its part side by side, before one puts it all
 together. Exit status 1: the arms' intervals of regret under the fresh chaos overlap.
 """
@@ -39,6 +39,7 @@ from ordertrainer.policy.checkpoint import policy_of, read_policy
 from ordertrainer.policy.floored import Floored
 from ordertrainer.policy.imitate import imitate
 from ordertrainer.policy.iterations import LAST, Bounds
+from ordertrainer.policy.overseeds import mean
 from ordertrainer.policy.playbooks import Playbooks, load_playbooks
 from ordertrainer.policy.report import examine
 from ordertrainer.policy.suites import suites, training_mix
@@ -142,6 +143,7 @@ class Bench:
             "heldout_sha256": self.held.sha256,
             "apart": _apart(arms["population"]["regret_s"], arms["uniform"]["regret_s"]),
             "arms": arms,
+            "population_less_uniform": _paired(arms),
             "fresh_chaos": {name: _told(figures) for name, figures in fresh.items()} | others,
             "suites": self._suites(nets),
             "cross_play": self._kept("cross-play", lambda: self._cross_play(names["population-0"])),
@@ -277,6 +279,12 @@ def _pooled(seeds: list[list[list[float]]]) -> dict[str, Any]:
     return {"value": value, "low": round(float(low), 4), "high": round(float(high), 4), "seeds": by_seed}
 
 
+def _paired(arms: dict[str, Any]) -> dict[str, Any]:
+    """Return by how many seconds of regret the population is above even chaos: of each seed, and their mean by Student."""
+    differences = [round(p - u, 4) for p, u in zip(*(arms[arm]["regret_s"]["seeds"] for arm in ARMS), strict=True)]
+    return {"seeds": differences, **mean(differences)}
+
+
 def _apart(one: dict[str, Any], other: dict[str, Any]) -> bool:
     return one["high"] < other["low"]
 
@@ -302,6 +310,11 @@ def _print(found: dict[str, Any]) -> None:
     for arm, goals in found["arms"].items():
         cells = (f"{goal} {s['value']:.3f} ({s['low']:.3f} to {s['high']:.3f}) {s['seeds']}" for goal, s in goals.items())
         print(f"{arm:<12}" + "  ".join(cells))
+    less = found["population_less_uniform"]
+    if less["low"] is not None:
+        print(
+            f"population less uniform, by seed: {less['value']:.1f} s ({less['low']:.1f} to {less['high']:.1f}) {less['seeds']}"
+        )
     for name, told in found["fresh_chaos"].items():
         print(f"{name:<36}" + "  ".join(f"{goal} {told[goal]['value']:.3f}" for goal in GOALS))
     for suite, policies in found["suites"].items():
