@@ -252,7 +252,8 @@ def _resume(state: _State, path: Path, about: dict[str, Any]) -> None:
         if content.get(key, "") != about[key]:
             msg = f"{path}: belongs to a training with other {key}; choose another --out or remove it"
             raise CheckpointError(msg)
-    about |= {key: content[key] for key in ("as_it_was",) if key in content}
+    if "as_it_was" in content:
+        about["as_it_was"] = content["as_it_was"]
     state.net.load_state_dict(content["weights"])
     state.optimiser.load_state_dict(content["optimiser"])
     state.generator.set_state(content["generator"])
