@@ -5,5 +5,6 @@ from orderd.diagnosis.merge import Opinion, merge
 from orderd.diagnosis.model import by_model, untaught
 from orderd.diagnosis.nameless import nameless
 from orderd.diagnosis.rules import by_rules, emerging
+from orderd.diagnosis.standing import Standing
 
-__all__ = ["Abstention", "Doubt", "Opinion", "by_model", "by_rules", "emerging", "merge", "nameless", "untaught"]
+__all__ = ["Abstention", "Doubt", "Opinion", "Standing", "by_model", "by_rules", "emerging", "merge", "nameless", "untaught"]

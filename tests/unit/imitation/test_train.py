@@ -13,7 +13,7 @@ from ordertrainer.evaluation.predictions import by_network
 from ordertrainer.evaluation.scores import score
 from ordertrainer.imitation.checkpoint import CheckpointError, net_of, read, save
 from ordertrainer.imitation.toy import toy_examples
-from ordertrainer.imitation.train import BEST, HISTORY, LAST, Data, Settings, train
+from ordertrainer.imitation.train import BEST, HISTORY, LAST, Beside, Data, Settings, train
 from ordertrainer.nets.order import OrderNet, Shape
 
 QUICK = Settings(epochs=4, steps=25, batch=96, shape=Shape(width=32, hidden=64, layers=1))
@@ -112,9 +112,9 @@ def test_what_was_never_shown_gets_no_probability_at_all(data, trained):
 
 def test_simulated_drills_are_drawn_by_their_share(data):
     """Of every step; within each part, by strata as before."""
-    both = replace(data, simulated=toy_examples(seed=9, runs=6, name="sim"), simulated_share=0.25)
+    both = replace(data, simulated=Beside(examples=toy_examples(seed=9, runs=6, name="sim"), share=0.25))
     examples, drawn = both.every()
-    assert len(examples) == len(data.train) + len(both.simulated)
+    assert len(examples) == len(data.train) + len(both.simulated.examples)
     assert drawn.sum() == pytest.approx(1.0)
     assert drawn[len(data.train) :].sum() == pytest.approx(0.25)
     assert drawn[: len(data.train)] / 0.75 == pytest.approx(data.every()[1])

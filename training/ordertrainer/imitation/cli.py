@@ -19,7 +19,7 @@ from ordertrainer.heldout import HeldOutError
 from ordertrainer.imitation.checkpoint import CheckpointError, commit
 from ordertrainer.imitation.locked import refuse_held
 from ordertrainer.imitation.simulated import simulated_examples
-from ordertrainer.imitation.train import Data, Settings
+from ordertrainer.imitation.train import Beside, Data, Settings
 from ordertrainer.imitation.train import train as run_training
 from ordertrainer.policy.progress import screen
 from ordertrainer.sim import load_compiled
@@ -74,10 +74,11 @@ def splits(data: Path, windows: int, share: float, seed: int) -> Data:
     made = None
     if windows:
         with screen("simulating", Console(stderr=True)) as shown:
-            made = simulated_examples(
+            examples = simulated_examples(
                 load_compiled(), held, windows=windows, seed=seed, tick=lambda done: shown.ask("windows", done)
             )
-    return Data(train=train_split, tune=tune_split, digest=digest(data), simulated=made, simulated_share=share)
+        made = Beside(examples=examples, share=share)
+    return Data(train=train_split, tune=tune_split, digest=digest(data), simulated=made)
 
 
 def say(line: str) -> None:

@@ -11,27 +11,20 @@ from typing import Final
 import torch
 from torch import Tensor
 
-from orderd.domain.faults import EntityKind, Failure
-from orderd.domain.window import Window
-from ordertrainer.dataset import Examples, Label, LabelledWindow
+from ordertrainer.dataset import Examples, LabelledWindow
 from ordertrainer.dataset.examples import pack
-from ordertrainer.dataset.labelling import Truth
-from ordertrainer.dataset.symptoms import EntityView, troubled, visible
 from ordertrainer.heldout import HeldOut
+from ordertrainer.imitation.told import labelled
 from ordertrainer.policy.levels import Trained
-from ordertrainer.sim import Compiled, Observation, Simulator
-from ordertrainer.sim.catalogue import FAILURE_CLASSES
+from ordertrainer.sim import Compiled, Simulator
 from ordertrainer.sim.policies import expert
-from ordertrainer.sim.truth import IGNORE, truth
-from ordertrainer.sim.truth import Truth as SimulatedTruth
-from ordertrainer.sim.windows import slots_of, window_of
+from ordertrainer.sim.truth import truth
 
 HOSTS: Final = 128
 REPAIRED_SHARE: Final = 0.5
 """Of episodes, in which somebody repairs; on the others everything goes its way."""
 KEPT_FAILING: Final = 0.05
 KEPT_CALM: Final = 0.01
-_NS: Final = 1_000_000_000
 
 Tick = Callable[[float], None]
 
@@ -50,8 +43,8 @@ def simulated_examples(world: Compiled, held: HeldOut, *, windows: int, seed: in
         Neighbours are seconds of many hosts; ``run_id`` tells episodes apart.
     """
     kept: list[LabelledWindow] = []
-    for labelled in _Episodes(world, held, seed).windows():
-        kept.append(labelled)
+    for window in _Episodes(world, held, seed).windows():
+        kept.append(window)
         tick(len(kept) / windows)
         if len(kept) >= windows:
             break
@@ -74,8 +67,9 @@ class _Episodes:
             told = truth(world, sim.state, seen)
             kept = torch.where(told.wrong, self._drawn(KEPT_FAILING), self._drawn(KEPT_CALM))
             for host in kept.nonzero()[:, 0].tolist():
-                if (labelled := self._labelled(seen, told, host)) is not None:
-                    yield labelled
+                run = f"sim-{self._seed}-{host}-{self._episode[host]}"
+                if (window := labelled(sim, seen, told, host, run=run, seed=self._seed)) is not None:
+                    yield window
             may = expert(world, sim.state, sim.usable(seen))
             done = sim.step(torch.where(self._repairs, may, world.wait)).done
             sim.reset(done)
@@ -85,63 +79,3 @@ class _Episodes:
 
     def _drawn(self, share: float) -> Tensor:
         return torch.rand(HOSTS, generator=self._sim.generator) < share
-
-    def _labelled(self, seen: Observation, told: SimulatedTruth, host: int) -> LabelledWindow | None:
-        """Return a window with its label, None where nobody could say what is true of it."""
-        sim, world = self._sim, self._sim.compiled
-        at_s = float(sim.state.at_s[host])
-        window = window_of(seen, host, world.layout, at_s)
-        slots = slots_of(seen, host)
-        failing = {n: FAILURE_CLASSES[c] for n, slot in enumerate(slots) if (c := int(told.failure[host, slot])) > 0}
-        decoy = bool((sim.state.lanes.front & sim.state.known.decoy)[:, host].any())
-        if decoy and not failing and self._looks_down(window):
-            return None
-        if not all(visible(failure, EntityView(window, n)) for n, failure in failing.items()):
-            return None
-        unjudged = {n for n, slot in enumerate(slots) if int(told.failure[host, slot]) == IGNORE}
-        nameless = bool(told.wrong[host]) and not failing
-        label = self._label(host, failing, window, nameless=nameless)
-        truths = _truths(window, failing, unjudged, wrong=bool(told.wrong[host]))
-        return LabelledWindow(window=window, truth=truths, label=label, injected=bool(label.fault))
-
-    @staticmethod
-    def _looks_down(window: Window) -> bool:
-        views = (EntityView(window, n) for n in range(len(window.entities)))
-        return any(view.kind is not EntityKind.PROCESS and troubled(view) for view in views)
-
-    def _label(self, host: int, failing: dict[int, Failure], window: Window, *, nameless: bool) -> Label:
-        world, state = self._sim.compiled, self._sim.state
-        there = state.lanes.front[:, host].nonzero()[:, 0].tolist()
-        lane = there[0] if there else None
-        failure = next(iter(failing.values()), Failure.UNKNOWN if nameless else Failure.OK)
-        entity = window.entities[next(iter(failing), 0)]
-        at_ns = window.at.mono_ns
-        return Label(
-            run_id=f"sim-{self._seed}-{host}-{self._episode[host]}",
-            host_id=f"sim-{self._seed}-{host}-{self._episode[host]}",
-            fault="" if lane is None else world.fault_names[int(state.levels.fault[host, lane])],
-            failure=failure,
-            entity="" if failure is Failure.OK else str(entity),
-            target="",
-            intensity=None if lane is None else float(state.levels.intensity[host, lane]),
-            decoy=lane is not None and bool(state.known.decoy[lane, host]),
-            began_mono_ns=0,
-            armed_mono_ns=0,
-            landed_mono_ns=0,
-            ended_mono_ns=at_ns + _NS,
-            clean_mono_ns=at_ns + _NS,
-            seed=self._seed,
-            split="train",
-        )
-
-
-def _truths(window: Window, failing: dict[int, Failure], unjudged: set[int], *, wrong: bool) -> Truth:
-    """Return what is true of each entity: beside something that is wrong, what looks troubled is not judged."""
-
-    def of(n: int) -> Failure | None:
-        if n in failing:
-            return failing[n]
-        suffers = n in unjudged or (wrong and troubled(EntityView(window, n)))
-        return None if suffers else Failure.OK
-
-    return tuple(of(n) for n in range(len(window.entities)))

@@ -23,7 +23,7 @@ from torch import Tensor
 from orderd.domain.faults import FAILURES, Failure
 from ordertrainer.dataset import Examples
 from ordertrainer.dataset.examples import joined
-from ordertrainer.evaluation.predictions import by_network
+from ordertrainer.evaluation.predictions import Predictions, by_network
 from ordertrainer.evaluation.scores import Judge, confusion_per_run, false_alarms, macro_f1
 from ordertrainer.imitation.augment import Augmentation, Batch, augment
 from ordertrainer.imitation.calibrate import calibrate
@@ -39,6 +39,7 @@ HISTORY: Final = "history.jsonl"
 _NORMALISER_WINDOWS: Final = 4000
 _GRADIENT_NORM_MAX: Final = 1.0
 _EVALUATION_BATCH: Final = 512
+DRILLED_F1: Final = "drilled_macro_f1"
 
 Progress = Callable[[str], None]
 
@@ -71,6 +72,19 @@ class Settings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Beside:
+    """What else is fitted to.
+
+    Attributes:
+        examples: drills of the simulator.
+        share: of the windows of a step.
+    """
+
+    examples: Examples
+    share: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Data:
     """What a training learns from.
 
@@ -78,23 +92,26 @@ class Data:
         train: what the weights are fitted to.
         tune: other runs; chooses the epoch and the temperature.
         digest: sha256 of the data directory, recorded with the weights.
-        simulated: drills of the simulator, fitted to as well.
-        simulated_share: of the windows of a step.
+        simulated: drills of even chaos, fitted to as well.
+        drilled: drills of chaos that met an earlier state of the network, fitted to as well.
+        tune_drilled: other drills of that chaos; where there are any, they choose the epoch too.
     """
 
     train: Examples
     tune: Examples
     digest: str
-    simulated: Examples | None = None
-    simulated_share: float = 0.0
+    simulated: Beside | None = None
+    drilled: Beside | None = None
+    tune_drilled: Examples | None = None
 
     def every(self) -> tuple[Examples, NDArray[np.float64]]:
         """Return everything that is fitted to, and how probably each example is drawn."""
-        recorded = draw_weights(self.train)
-        if self.simulated is None:
-            return self.train, recorded
-        drawn = np.concatenate((recorded * (1.0 - self.simulated_share), draw_weights(self.simulated) * self.simulated_share))
-        return joined(self.train, self.simulated), drawn
+        beside = [each for each in (self.simulated, self.drilled) if each is not None and each.share > 0.0]
+        examples, drawn = self.train, [draw_weights(self.train) * (1.0 - sum(each.share for each in beside))]
+        for each in beside:
+            examples = joined(examples, each.examples)
+            drawn.append(draw_weights(each.examples) * each.share)
+        return examples, np.concatenate(drawn)
 
 
 class _State:
@@ -141,9 +158,11 @@ def train(
         CheckpointError: ``out`` holds a training with other settings or data, or ``pretrained`` or ``start`` cannot be used.
     """
     check_separate(train=data.train, tune=data.tune)
+    if data.drilled is not None and data.tune_drilled is not None:
+        check_separate(drilled=data.drilled.examples, tune_drilled=data.tune_drilled)
     out.mkdir(parents=True, exist_ok=True)
     about: dict[str, Any] = {"seed": settings.seed, "settings": _plain(settings), "data_digest": data.digest, "commit": commit()}
-    about["simulated"] = {"windows": 0 if data.simulated is None else len(data.simulated), "share": data.simulated_share}
+    about |= {name: _plain_beside(getattr(data, name)) for name in ("simulated", "drilled")}
     about["pretrained"] = "" if pretrained is None else sha256_of(pretrained)
     about["start"] = "" if start is None else sha256_of(start)
     examples, drawn = data.every()
@@ -156,12 +175,12 @@ def train(
     weights = class_weights(examples).to(device)
     draws = torch.from_numpy(drawn)
     if start is not None and not state.epoch:
-        line = {"epoch": 0, **_tune(state.net, data.tune, weights)}
+        line = {"epoch": 0, **_tune(state.net, data, weights)}
         about["as_it_was"], state.best_worth = line, worth(line)
         save(out / BEST, state.net, **about, epoch=0, tune=line, calibrated=False)
         say(f"as it was: tune {line['tune_loss']:.4f}  macro-F1 {line['tune_macro_f1']:.3f}")
     while state.epoch < settings.epochs and state.epoch - state.best_epoch < settings.patience:
-        line = _epoch(state, examples, data.tune, weights=weights, draws=draws, settings=settings)
+        line = _epoch(state, examples, data, weights=weights, draws=draws, settings=settings)
         if worth(line) > state.best_worth:
             state.best_worth, state.best_epoch = worth(line), state.epoch
             save(out / BEST, state.net, **about, epoch=state.epoch, tune=line, calibrated=False)
@@ -177,10 +196,10 @@ def worth(line: dict[str, Any]) -> tuple[float, float]:
     """Return what an epoch is chosen by: its macro-F1 on the tune split, and of equal ones the least loss.
 
     The loss alone is ruled by a few verdicts of which the network is sure and wrong, on families that no training sees; how sure
-    it may be, the temperature says afterwards.
+    it may be, the temperature says afterwards. Where drills of a chaos are learned from, others of them count as much.
     """
-    f1 = line["tune_macro_f1"]
-    return (f1 if math.isfinite(f1) else 0.0, -line["tune_loss"])
+    scores = [line[name] if math.isfinite(line[name]) else 0.0 for name in ("tune_macro_f1", DRILLED_F1) if name in line]
+    return (sum(scores) / len(scores), -line["tune_loss"])
 
 
 def never_trained(examples: Examples) -> list[str]:
@@ -202,6 +221,10 @@ def _finish(path: Path, tune_split: Examples, say: Progress) -> Path:
     save(path, net, **{**about, "calibrated": True, "temperature": temperature})
     say(f"best epoch {content['epoch']}, temperature {temperature:.2f}: {path}")
     return path
+
+
+def _plain_beside(beside: Beside | None) -> dict[str, Any]:
+    return {"windows": 0, "share": 0.0} if beside is None else {"windows": len(beside.examples), "share": beside.share}
 
 
 def _plain(settings: Settings) -> dict[str, Any]:
@@ -248,7 +271,7 @@ def _save_last(path: Path, state: _State, about: dict[str, Any]) -> None:
 
 def _resume(state: _State, path: Path, about: dict[str, Any]) -> None:
     content = read(path)
-    for key in ("settings", "data_digest", "simulated", "pretrained", "start"):
+    for key in ("settings", "data_digest", "simulated", "drilled", "pretrained", "start"):
         if content.get(key, "") != about[key]:
             msg = f"{path}: belongs to a training with other {key}; choose another --out or remove it"
             raise CheckpointError(msg)
@@ -263,7 +286,7 @@ def _resume(state: _State, path: Path, about: dict[str, Any]) -> None:
 
 
 def _epoch(
-    state: _State, examples: Examples, tune_split: Examples, *, weights: Tensor, draws: Tensor, settings: Settings
+    state: _State, examples: Examples, data: Data, *, weights: Tensor, draws: Tensor, settings: Settings
 ) -> dict[str, Any]:
     began = time.monotonic()
     state.net.train()
@@ -276,7 +299,7 @@ def _epoch(
     return {
         "epoch": state.epoch,
         "train_loss": total / settings.steps,
-        **_tune(state.net, tune_split, weights),
+        **_tune(state.net, data, weights),
         "seconds": round(time.monotonic() - began, 2),
     }
 
@@ -322,15 +345,22 @@ def batch_of(examples: Examples, rows: np.ndarray, device: torch.device | None =
     )
 
 
-def _tune(net: OrderNet, tune_split: Examples, weights: Tensor) -> dict[str, float]:
+def _tune(net: OrderNet, data: Data, weights: Tensor) -> dict[str, float]:
     """Return the loss and what a person wants to see of the tune split."""
-    predictions = by_network(net, tune_split, weights.device)
-    total = confusion_per_run(predictions.failure.argmax(axis=-1), tune_split).sum(axis=0)
+    predictions = by_network(net, data.tune, weights.device)
+    also = {}
+    if data.tune_drilled is not None:
+        also[DRILLED_F1] = _f1(by_network(net, data.tune_drilled, weights.device), data.tune_drilled)
     return {
-        "tune_loss": _tune_loss(net, tune_split, weights),
-        "tune_macro_f1": macro_f1(total),
-        "tune_false_alarms_per_h": false_alarms(predictions, tune_split, Judge())["quiet"]["per_hour"],
+        "tune_loss": _tune_loss(net, data.tune, weights),
+        "tune_macro_f1": _f1(predictions, data.tune),
+        "tune_false_alarms_per_h": false_alarms(predictions, data.tune, Judge())["quiet"]["per_hour"],
+        **also,
     }
+
+
+def _f1(predictions: Predictions, examples: Examples) -> float:
+    return macro_f1(confusion_per_run(predictions.failure.argmax(axis=-1), examples).sum(axis=0))
 
 
 def _tune_loss(net: OrderNet, tune_split: Examples, weights: Tensor) -> float:

@@ -86,15 +86,56 @@ class Chance:
         return torch.where(waits, sim.compiled.wait, drawn).to(seen.rows.device)
 
 
+class Diagnoser(Protocol):
+    """Who tells what is wrong with hosts."""
+
+    def ask(self, seen: Observation, where: Tensor) -> None:
+        """Be shown all hosts that will be asked about in this second.
+
+        Args:
+            seen: of N hosts.
+            where: [n] int64, those that will be asked about.
+        """
+        ...
+
+    def name(self, host: int, window: Window) -> Sequence[Diagnosis]:
+        """Return what is wrong with one host, and may be acted on."""
+        ...
+
+    def forget(self, host: int) -> None:
+        """Another host begins in its place."""
+        ...
+
+
+class RuleDiagnoser:
+    """What orderd has without a model."""
+
+    def ask(self, seen: Observation, where: Tensor) -> None:
+        """Need nothing beforehand."""
+
+    def name(self, host: int, window: Window) -> Sequence[Diagnosis]:  # noqa: ARG002  as of `Diagnoser`
+        """Return what the rules say."""
+        return by_rules(window)
+
+    def forget(self, host: int) -> None:
+        """Remember nothing anyway."""
+
+
 class Rules:
-    """Does what orderd does without a model: real rules, real candidates, on one host after another. Slow, and exact.
+    """Does what orderd does with a diagnosis: real candidates, real order of causes, on one host after another. Slow, and exact.
 
     What was announced to orderd is held, as a person's hold would have it: neither repaired, nor is anybody called for it.
     """
 
-    def __init__(self, repairs: Mapping[str, Repair]) -> None:
-        """Repair with a catalogue."""
+    def __init__(self, repairs: Mapping[str, Repair], diagnoser: Diagnoser | None = None) -> None:
+        """Repair with a catalogue.
+
+        Args:
+            repairs: by name.
+            diagnoser: who tells what is wrong; orderd's rules by default.
+        """
         self._repairs = repairs
+        self._diagnoser = diagnoser or RuleDiagnoser()
         self._since: dict[tuple[int, int], float] = {}
         self._tried: dict[tuple[int, int], list[str]] = defaultdict(list)
 
@@ -102,16 +143,19 @@ class Rules:
         """Decide host by host; hosts under repair are left alone."""
         world, ages = sim.compiled, sim.state.at_s.tolist()
         actions, told = torch.full((len(ages),), world.wait), held(world, sim.state)
-        for host in sim.state.idle.nonzero()[:, 0].tolist():
+        idle = sim.state.idle.nonzero()[:, 0]
+        self._diagnoser.ask(seen, idle)
+        for host in idle.tolist():
             if ages[host] == 0.0:
                 self._close(host)
+                self._diagnoser.forget(host)
             window = window_of(seen, host, world.layout, ages[host])
             mine = {world.layout.entity(slot) for slot in told[host].nonzero()[:, 0].tolist()}
             actions[host] = self._decide(world, host, ages[host], window, mine)
         return actions.to(seen.rows.device)
 
     def _decide(self, world: Compiled, host: int, at_s: float, window: Window, told: Collection[Entity]) -> int:
-        found = [diagnosis for diagnosis in by_rules(window) if diagnosis.entity not in told]
+        found = [diagnosis for diagnosis in self._diagnoser.name(host, window) if diagnosis.entity not in told]
         slots = {world.layout.entity(slot): slot for slot in range(world.layout.slots)}
         self._close(host, {slots[diagnosis.entity] for diagnosis in found})
         wanted = world.wait
