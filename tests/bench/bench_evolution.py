@@ -16,7 +16,6 @@ together. Exit status 1: the arms' intervals of regret under the fresh chaos ove
 
 import argparse
 import json
-import statistics
 import sys
 import time
 from collections.abc import Callable
@@ -24,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from pooling import apart, paired, pooled
 
 from ordertrainer import heldout
 from ordertrainer.costs import Costs
@@ -39,7 +39,6 @@ from ordertrainer.policy.checkpoint import policy_of, read_policy
 from ordertrainer.policy.floored import Floored
 from ordertrainer.policy.imitate import imitate
 from ordertrainer.policy.iterations import LAST, Bounds
-from ordertrainer.policy.overseeds import mean
 from ordertrainer.policy.playbooks import Playbooks, load_playbooks
 from ordertrainer.policy.report import examine
 from ordertrainer.policy.suites import suites, training_mix
@@ -48,7 +47,6 @@ from ordertrainer.sim.policies import Chance, Oracle, Rules
 ARMS = ("population", "uniform")
 DRILLS_AN_ITERATION = 128
 EXAM_SEED = 7
-RESAMPLES = 4000
 CHAOS_SEEDS = 100
 """Apart, so that no two seeds meet chaoses of the same draws."""
 GOALS = ("regret_s", "unsettled", "unrepaired")
@@ -132,7 +130,7 @@ class Bench:
         names = {f"{arm}-{seed}": self._evolved(arm, seed, start) for seed in range(options.seeds) for arm in ARMS}
         nets = {"imitated": start, **names}
         fresh = {name: self._fresh(name, path) for name, path in nets.items()}
-        arms = {arm: {goal: _pooled([fresh[f"{arm}-{s}"][goal] for s in range(options.seeds)]) for goal in GOALS} for arm in ARMS}
+        arms = {arm: {goal: pooled([fresh[f"{arm}-{s}"][goal] for s in range(options.seeds)]) for goal in GOALS} for arm in ARMS}
         others = self._others(nets)
         return {
             "drills": read_policy(names["population-0"])["history"][-1]["drills"],
@@ -141,9 +139,9 @@ class Bench:
             "fresh_drills": options.rounds * options.search,
             "suite_hosts": options.hosts,
             "heldout_sha256": self.held.sha256,
-            "apart": _apart(arms["population"]["regret_s"], arms["uniform"]["regret_s"]),
+            "apart": apart(arms["population"]["regret_s"], arms["uniform"]["regret_s"]),
             "arms": arms,
-            "population_less_uniform": _paired(arms),
+            "population_less_uniform": paired(*(arms[arm]["regret_s"] for arm in ARMS)),
             "fresh_chaos": {name: _told(figures) for name, figures in fresh.items()} | others,
             "suites": self._suites(nets),
             "cross_play": self._kept("cross-play", lambda: self._cross_play(names["population-0"])),
@@ -252,46 +250,9 @@ class Bench:
         return cross_play(self.playbooks, self.held, path.parent, Costs(), hosts=self.options.floored, seed=EXAM_SEED)
 
 
-def _pooled(seeds: list[list[list[float]]]) -> dict[str, Any]:
-    """Return the mean over seeds and their chaoses, with an interval that resamples seeds, chaoses and hosts.
-
-    Args:
-        seeds: by seed and chaos, a value a host; a chaos that drew no host that counts has none.
-    """
-    several = [[torch.tensor(hosts, dtype=torch.float64) for hosts in chaoses if hosts] for chaoses in seeds if any(chaoses)]
-    generator = torch.Generator().manual_seed(0)
-
-    def some(count: int) -> list[int]:
-        return torch.randint(0, count, (count,), generator=generator).tolist()
-
-    def once(values: torch.Tensor) -> float:
-        return float(values[torch.randint(0, len(values), (len(values),), generator=generator)].mean())
-
-    means = [
-        statistics.fmean(
-            statistics.fmean(once(several[seed][chaos]) for chaos in some(len(several[seed]))) for seed in some(len(several))
-        )
-        for _ in range(RESAMPLES)
-    ]
-    low, high = torch.quantile(torch.tensor(means, dtype=torch.float64), torch.tensor((0.025, 0.975), dtype=torch.float64))
-    by_seed = [round(statistics.fmean(float(hosts.mean()) for hosts in chaoses), 4) for chaoses in several]
-    value = round(statistics.fmean(by_seed), 4)
-    return {"value": value, "low": round(float(low), 4), "high": round(float(high), 4), "seeds": by_seed}
-
-
-def _paired(arms: dict[str, Any]) -> dict[str, Any]:
-    """Return by how many seconds of regret the population is above even chaos: of each seed, and their mean by Student."""
-    differences = [round(p - u, 4) for p, u in zip(*(arms[arm]["regret_s"]["seeds"] for arm in ARMS), strict=True)]
-    return {"seeds": differences, **mean(differences)}
-
-
-def _apart(one: dict[str, Any], other: dict[str, Any]) -> bool:
-    return one["high"] < other["low"]
-
-
 def _told(figures: dict[str, Any]) -> dict[str, Any]:
     """Return what one policy came to under all of its chaoses, and what the first of them found."""
-    return {goal: _pooled([figures[goal]]) for goal in GOALS} | {"first": figures["told"][0]}
+    return {goal: pooled([figures[goal]]) for goal in GOALS} | {"first": figures["told"][0]}
 
 
 def _training(path: Path) -> dict[str, Any]:

@@ -39,6 +39,11 @@ VERBS: Final = {
     "finetune": Verb(
         module="imitation.finetune", attribute="finetune", summary="Let a trained model go on learning from other hosts."
     ),
+    "harden": Verb(
+        module="harden.cli",
+        attribute="harden_model",
+        summary="Let chaos evolve against an order model, and teach it.",
+    ),
     "export": Verb(module="export.cli", attribute="export", summary="Export a trained model as ONNX with manifest and card."),
     "keygen": Verb(module="signing.cli", attribute="keygen", summary="Make the keys that sign models and playbooks."),
     "sign": Verb(module="signing.cli", attribute="sign_app", summary="Sign a model or the playbooks for the fleet's hosts."),

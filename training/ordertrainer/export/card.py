@@ -71,22 +71,20 @@ def _training(content: dict[str, Any]) -> str:
         f"temperature {content['temperature']:.2f}, fitted on the tune split. "
         f"Classes without a training example: {untrained}."
     )
-    # The learning rate's course depends on the epochs asked for: without them the command gives another model.
-    settings = content["settings"]
-    asked = f"--seed {content['seed']} --epochs {settings['epochs']} --steps {settings['steps']}"
-    simulated = content["simulated"]
-    asked += f" --simulated {simulated['share']:g}" + (f" --windows {simulated['windows']}" if simulated["windows"] else "")
-    command = f"    ordertrainer train --data DATA --out out/train {asked}"
-    return f"## Training\n\n{command}\n\n{_sources(simulated)}\n\n{result}"
+    made = "\n".join(f"    {command}" for command in content["commands"])
+    return "\n\n".join(filter(None, ("## Training", made, _sources(content), result)))
 
 
-def _sources(simulated: dict[str, Any]) -> str:
-    recorded = "Supervised, on drills whose fault was seen to land"
-    if not simulated["windows"]:
+def _sources(content: dict[str, Any]) -> str:
+    recorded, simulated, drilled = "Supervised, on drills whose fault was seen to land", content["simulated"], content["drilled"]
+    if not simulated["windows"] and not drilled["windows"]:
         return f"{recorded}."
+    beside = [f"{simulated['windows']} windows of the simulator, {simulated['share']:.0%} of what each step is shown"]
+    if drilled["windows"]:
+        beside.append(f"{drilled['windows']} of drills in which chaos met this model as it was before, {drilled['share']:.0%}")
     return (
-        f"{recorded}, and beside them {simulated['windows']} windows of the simulator, {simulated['share']:.0%} of what each "
-        "step is shown. Families and intensities that are held out (`training/ordertrainer/heldout.toml`) are in neither."
+        f"{recorded}, and beside them {', and '.join(beside)}. Families and intensities that are held out "
+        "(`training/ordertrainer/heldout.toml`) are in none of them."
     )
 
 

@@ -51,11 +51,28 @@ def train(
         about = {"verb": "train", "seed": seed, "commit": commit(), "data_digest": learned.digest}
         plain = {**asdict(settings), "shape": settings.shape._asdict(), "windows": windows, "simulated": simulated}
         with tracking.tracked(server, out, settings=plain, about=about, say=say) as told:
-            path = run_training(learned, out, settings, say, chosen, pretrained=pretrained, told=told)
+            path = run_training(
+                learned,
+                out,
+                settings,
+                say,
+                chosen,
+                pretrained=pretrained,
+                command=_command(settings, windows, simulated, pretrained),
+                told=told,
+            )
     except (CatalogueError, DatasetError, CheckpointError, HeldOutError, TrackingError, ValueError) as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(2) from error
     typer.echo(path)
+
+
+def _command(settings: Settings, windows: int, simulated: float, pretrained: Path | None) -> str:
+    """Return what to type again; the learning rate's course depends on the epochs that were asked for."""
+    beside = f"--simulated {simulated:g}" + (f" --windows {windows}" if simulated else "")
+    begun = "" if pretrained is None else " --from out/pretrained/best.pt"
+    asked = f"--seed {settings.seed} --epochs {settings.epochs} --steps {settings.steps} {beside}{begun}"
+    return f"ordertrainer train --data DATA --out out/train {asked}"
 
 
 def splits(data: Path, windows: int, share: float, seed: int) -> Data:

@@ -61,7 +61,11 @@ def finetune(
         about = {"verb": "finetune", "seed": seed, "commit": commit(), "data_digest": learned.digest}
         plain = {**asdict(settings), "shape": shape._asdict(), "windows": windows, "simulated": simulated}
         with tracking.tracked(server, out, settings=plain, about=about, say=say) as told:
-            best = train(learned, out, settings, say, chosen, start=path, told=told)
+            command = (
+                f"ordertrainer finetune --from out/train --data OTHER --out out/finetuned --seed {seed} --epochs {epochs} "
+                f"--steps {steps} --rate {rate:g} --simulated {simulated:g} --windows {windows}"
+            )
+            best = train(learned, out, settings, say, chosen, start=path, command=command, told=told)
         report = compared(best)
         if json_file is not None:
             write_json(json_file, report)

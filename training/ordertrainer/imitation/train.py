@@ -135,6 +135,7 @@ def train(
     *,
     pretrained: Path | None = None,
     start: Path | None = None,
+    command: str = "",
     told: Callable[[dict[str, Any]], None] = lambda _line: None,
 ) -> Path:
     """Train until the tune split shows no better epoch, and return the calibrated best checkpoint.
@@ -148,6 +149,7 @@ def train(
         pretrained: checkpoint of `ordertrainer pretrain` to begin with: encoders, blocks and scales.
         start: checkpoint of an earlier training to go on from, whole: it is a candidate itself, so that what comes out is never
             worse on the tune split, and what it was taught stays taught.
+        command: what a person would type to do it again; kept with the weights, after those that made ``start``.
         told: called with each line of the history.
 
     Returns:
@@ -165,6 +167,7 @@ def train(
     about |= {name: _plain_beside(getattr(data, name)) for name in ("simulated", "drilled")}
     about["pretrained"] = "" if pretrained is None else sha256_of(pretrained)
     about["start"] = "" if start is None else sha256_of(start)
+    about["commands"] = commands(start, command)
     examples, drawn = data.every()
     state = _State(net=_network(examples, settings, pretrained, start).to(device), settings=settings)
     about["never_trained"] = untaught(state.net)
@@ -200,6 +203,12 @@ def worth(line: dict[str, Any]) -> tuple[float, float]:
     """
     scores = [line[name] if math.isfinite(line[name]) else 0.0 for name in ("tune_macro_f1", DRILLED_F1) if name in line]
     return (sum(scores) / len(scores), -line["tune_loss"])
+
+
+def commands(start: Path | None, command: str) -> list[str]:
+    """Return what was typed to make a network, oldest first; generations of one command are told once."""
+    before = [] if start is None else read(start).get("commands", [])
+    return [*before, command] if command and command not in before[-1:] else before
 
 
 def never_trained(examples: Examples) -> list[str]:

@@ -4,7 +4,10 @@ A slot is a place for one entity; slots of one kind are neighbours, in the order
 and a model takes them in any order: a slot is where the simulator keeps one, and means nothing to anybody else.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
+from types import MappingProxyType
 
 from orderd.domain.faults import KINDS, Entity, EntityKind
 
@@ -68,5 +71,21 @@ class Layout:
 
     def entity(self, slot: int) -> Entity:
         """Return a name for what is in a slot, for rules that want one."""
-        kind = self.kinds[slot]
-        return Entity(kind=kind, key=_KEYS.get(kind, "system").format(slot - self.first(kind) + 2))
+        return _entities(self)[slot]
+
+    @property
+    def slot_of(self) -> Mapping[Entity, int]:
+        """Return the slot of each entity, by the names of ``entity``."""
+        return _slot_of(self)
+
+
+@cache
+def _entities(layout: Layout) -> tuple[Entity, ...]:
+    """Return them once: hosts are asked every second, and layouts are few."""
+    numbers = ((kind, slot - layout.first(kind) + 2) for slot, kind in enumerate(layout.kinds))
+    return tuple(Entity(kind=kind, key=_KEYS.get(kind, "system").format(number)) for kind, number in numbers)
+
+
+@cache
+def _slot_of(layout: Layout) -> Mapping[Entity, int]:
+    return MappingProxyType({entity: slot for slot, entity in enumerate(_entities(layout))})

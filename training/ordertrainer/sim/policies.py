@@ -156,7 +156,7 @@ class Rules:
 
     def _decide(self, world: Compiled, host: int, at_s: float, window: Window, told: Collection[Entity]) -> int:
         found = [diagnosis for diagnosis in self._diagnoser.name(host, window) if diagnosis.entity not in told]
-        slots = {world.layout.entity(slot): slot for slot in range(world.layout.slots)}
+        slots = world.layout.slot_of
         self._close(host, {slots[diagnosis.entity] for diagnosis in found})
         wanted = world.wait
         for diagnosis in (diagnosis for diagnosis in found if cause_of(diagnosis, found) is None):
@@ -173,6 +173,8 @@ class Rules:
             self._tried.pop(key, None)
 
     def _choose(self, world: Compiled, key: tuple[int, int], at_s: float, window: Window, diagnosis: Diagnosis) -> int:
+        if diagnosis.failure is Failure.UNKNOWN:
+            return world.escalate
         tried = self._tried[key]
         since = self._since.setdefault(key, at_s)
         if diagnosis.failure is Failure.SERVICE_HUNG and silent_together(diagnosis.entity, window.newest):

@@ -1,0 +1,46 @@
+"""The real catalogue and the locked split, and an order model that learned toy hosts."""
+
+import pytest
+
+from ordertrainer import heldout
+from ordertrainer.imitation.toy import toy_examples
+from ordertrainer.imitation.train import Data, Settings, train
+from ordertrainer.nets.order import Shape
+from ordertrainer.policy.playbooks import load_playbooks
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _one_thread(one_thread):
+    """Whatever is computed here."""
+
+
+@pytest.fixture(scope="session")
+def playbooks():
+    """Return the catalogue of this tree."""
+    return load_playbooks()
+
+
+@pytest.fixture(scope="session")
+def held():
+    """Return the locked split."""
+    return heldout.load()
+
+
+@pytest.fixture(scope="session")
+def data():
+    """Return toy drills, split by run."""
+    return Data(
+        train=toy_examples(seed=1, runs=12, name="train"), tune=toy_examples(seed=2, runs=6, name="tune"), digest="d" * 64
+    )
+
+
+@pytest.fixture(scope="session")
+def brief():
+    """Return how to train for a second."""
+    return Settings(epochs=2, steps=10, batch=64, shape=Shape(width=16, hidden=16, layers=1))
+
+
+@pytest.fixture(scope="session")
+def start(data, brief, tmp_path_factory):
+    """Return the checkpoint of a short training."""
+    return train(data, tmp_path_factory.mktemp("start"), brief, lambda _line: None, command="ordertrainer train --toys")
