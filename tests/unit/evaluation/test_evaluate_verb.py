@@ -166,11 +166,15 @@ def test_drills_without_real_are_not_taken_for_something_else(asked):
     assert "scored with --real" in errors
 
 
-def test_an_arm_without_its_drills_is_refused(asked):
-    """Equal drills cannot be checked without them."""
+def test_an_arm_without_its_drills_is_refused(asked, toy_data, tmp_path):
+    """Equal drills cannot be checked without them: a model does not tell, nor does an old checkpoint."""
     status, _, errors = asked("--arm", "real only")
     assert status == 2
-    assert "--arm-drills" in errors
+    assert "needs --checkpoint" in errors
+    save(tmp_path / "best.pt", OrderNet(Shape(width=16, hidden=16, layers=1, heads=2)), seed=7)
+    status, _, errors = asked("--checkpoint", tmp_path / "best.pt", "--data", toy_data, "--arm", "real only", "--no-baselines")
+    assert status == 2
+    assert "does not say how many recorded" in errors
 
 
 def test_surprise_without_a_series_is_refused(asked):
@@ -203,9 +207,10 @@ def test_an_interruption_writes_nothing(asked, tiny, foreign, tmp_path, monkeypa
 
 def test_recorded_drills_are_scored_by_part_and_noted_as_an_arm(asked, toy_data, tmp_path):
     """The test split, beside peers, in parts; the same figures as one line of an ablation; pictures of all."""
-    save(tmp_path / "best.pt", OrderNet(Shape(width=16, hidden=16, layers=1, heads=2)), seed=7)
+    learned = {name: {"drills": count} for name, count in (("recorded", 30), ("simulated", 6), ("drilled", 4))}
+    save(tmp_path / "best.pt", OrderNet(Shape(width=16, hidden=16, layers=1, heads=2)), seed=7, **learned)
     words = ("--checkpoint", tmp_path / "best.pt", "--data", toy_data, "--json", "e.json", "--plots", "pictures")
-    status, said, errors = asked(*words, "--arm", "real only", "--arm-drills", 40, "--ablations", "arms.jsonl")
+    status, said, errors = asked(*words, "--arm", "real only", "--ablations", "arms.jsonl")
     assert status == 0, errors
     assert f"| {TRAINED} | extra trees |" in said
     (line,) = (json.loads(text) for text in (tmp_path / "arms.jsonl").read_text().splitlines())

@@ -53,7 +53,9 @@ def checkpoint(net, tmp_path):
     path = tmp_path / "best.pt"
     tune = {"tune_loss": 0.5, "tune_macro_f1": 0.5}
     about = {"seed": 1, "settings": {"epochs": 7, "steps": 9}, "data_digest": DIGEST, "commit": "abc", "epoch": 2}
-    about["simulated"] = {"windows": 600, "share": 0.25}
+    about["simulated"] = {"windows": 600, "share": 0.25, "drills": 60}
+    about["drilled"] = {"windows": 80, "share": 0.25, "drills": 40}
+    about["commands"] = ["ordertrainer train --seed 1 --epochs 7", "ordertrainer harden --seed 1"]
     save(path, net, **about, tune=tune, temperature=1.0, never_trained=["clock_stepped"])
     return path
 
@@ -143,8 +145,9 @@ def test_card_holds_figures_of_every_diagnoser(checkpoint, tmp_path, invoke, mon
     text = (tmp_path / "order/0.1.0/card.md").read_text(encoding="utf-8")
     for expected in (
         "| order model |",
-        "--seed 1 --epochs 7 --steps 9 --simulated 0.25 --windows 600",
+        "    ordertrainer train --seed 1 --epochs 7\n    ordertrainer harden --seed 1\n",
         "600 windows of the simulator, 25% of what each step is shown",
+        "80 of drills in which chaos met this model as it was before, 25%",
         "| rules |",
         "| logistic regression |",
         "clock_stepped",

@@ -112,7 +112,7 @@ def test_what_was_never_shown_gets_no_probability_at_all(data, trained):
 
 def test_simulated_drills_are_drawn_by_their_share(data):
     """Of every step; within each part, by strata as before."""
-    both = replace(data, simulated=Beside(examples=toy_examples(seed=9, runs=6, name="sim"), share=0.25))
+    both = replace(data, simulated=Beside(examples=toy_examples(seed=9, runs=6, name="sim"), share=0.25, drills=6))
     examples, drawn = both.every()
     assert len(examples) == len(data.train) + len(both.simulated.examples)
     assert drawn.sum() == pytest.approx(1.0)

@@ -8,8 +8,8 @@
     exam     one word for the questions: sha256 of a data set, or name and seed of a simulated exam; all arms answer the same
     scores   numbers of any name; the same names in all arms
 
-Any training can append a line (`append_line`); `ordertrainer evaluate --checkpoint C --data D --arm ARM --drills N` does it for
-an order model. Lines are appended durably and in one write, so that several trainings may share a file and a crash leaves whole
+Any training can append a line (`append_line`); `ordertrainer evaluate --checkpoint C --data D --arm ARM` does it for an order
+model. Lines are appended durably and in one write, so that several trainings may share a file and a crash leaves whole
 lines.
 """
 

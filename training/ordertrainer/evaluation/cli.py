@@ -47,7 +47,6 @@ def evaluate(  # noqa: PLR0917  typer makes an option of each
     seed: Annotated[int, typer.Option(help="Of the baselines.")] = 0,
     baselines: Annotated[bool, typer.Option(help="Fit logistic regression and extra trees beside it.")] = True,
     arm: Annotated[str, typer.Option(help=f"Note the scores as this arm of an ablation, for example {EVERYTHING!r}.")] = "",
-    arm_drills: Annotated[int, typer.Option(min=0, help="Drills that this arm learned from.")] = 0,
     ablations: Annotated[Path, typer.Option(help="Where --arm notes them.")] = ABLATIONS,
 ) -> None:
     """Score a model on drills it never saw, on real drills and on foreign telemetry, beside rules and fitted baselines.
@@ -70,7 +69,6 @@ def evaluate(  # noqa: PLR0917  typer makes an option of each
         json_file=json_file,
         plots=plots,
         arm=arm,
-        arm_drills=arm_drills,
         ablations=ablations,
     )
     with _refusals():
@@ -89,8 +87,8 @@ def _check(wanted: Wanted) -> None:
         raise ValueError(f"{wanted.drills[0]}: results of drills are scored with --real; foreign telemetry with --external")
     if wanted.pretrained is not None and not wanted.external:
         raise ValueError(f"{wanted.pretrained}: surprise is scored on foreign telemetry; name some with --external")
-    if wanted.arm and (wanted.checkpoint is None or not wanted.arm_drills):
-        raise ValueError(f"--arm {wanted.arm!r} needs --checkpoint, whose seed it is noted with, and --arm-drills")
+    if wanted.arm and wanted.checkpoint is None:
+        raise ValueError(f"--arm {wanted.arm!r} needs --checkpoint, whose seed and drills it is noted with")
     for path in (wanted.json_file, wanted.plots):
         if path is not None and path.exists() and path.is_dir() is (path is wanted.json_file):
             raise ValueError(f"{path}: --json names a file and --plots a folder; choose another name")

@@ -29,7 +29,6 @@ class Wanted:
         json_file: for every figure.
         plots: folder for pictures.
         arm: name of an arm of an ablation to note the scores as; empty: none.
-        arm_drills: that it learned from.
         ablations: file it is noted in.
     """
 
@@ -48,5 +47,4 @@ class Wanted:
     json_file: Path | None
     plots: Path | None
     arm: str
-    arm_drills: int
     ablations: Path

@@ -36,7 +36,7 @@ from ordertrainer.evaluation.report import (
 from ordertrainer.evaluation.reports import read_reports
 from ordertrainer.evaluation.scoretable import rows
 from ordertrainer.evaluation.wanted import DATA, Wanted
-from ordertrainer.imitation.checkpoint import commit, net_of, read
+from ordertrainer.imitation.checkpoint import commit, drills, net_of, read
 from ordertrainer.pretrain.checkpoint import net_of as next_net_of
 from ordertrainer.pretrain.checkpoint import read_pretrained
 
@@ -100,10 +100,11 @@ def _noted(wanted: Wanted, found: Found) -> dict[str, Any]:
     own = found["test"]["diagnosers"][MODEL]
     scores = {name: plain(own[name]) for name in ("macro_f1", "right_entity", "first_sample", "calibration_error", "wrong_auc")}
     alarms = {f"false_alarms_per_h_{where}": plain(told["per_hour"]) for where, told in own["false_alarms"].items()}
+    content = read(wanted.checkpoint)
     line = Line(
         arm=wanted.arm,
-        seed=int(read(wanted.checkpoint)["seed"]),
-        drills=wanted.arm_drills,
+        seed=int(content["seed"]),
+        drills=drills(content),
         exam=found["test"]["data"]["sha256"],
         scores=scores | alarms,
         commit=found["test"]["commit"],

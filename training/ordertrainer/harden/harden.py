@@ -122,7 +122,7 @@ def harden(  # noqa: PLR0917  what it is made of, in the order of use
         drilled_s = time.monotonic() - began
         telling.say(f"generation {generation}: {told(found.figures)}, {drilled_s:.0f} s")
         best = train(
-            _with(data, met, settings.share),
+            _with(data, met, settings),
             out / f"generation-{generation:03d}",
             replace(settings.training, seed=settings.seed, shape=net_of(read(best)).shape),
             telling.say,
@@ -146,8 +146,9 @@ def told(figures: dict[str, Any]) -> str:
     return f"{figures['drills']} drills, {', '.join(shown)}"
 
 
-def _with(data: Data, met: list[tuple[Examples, Examples]], share: float) -> Data:
+def _with(data: Data, met: list[tuple[Examples, Examples]], settings: Settings) -> Data:
     train_met, tune_met = met[0]
     for more, others in met[1:]:
         train_met, tune_met = joined(train_met, more), joined(tune_met, others)
-    return replace(data, drilled=Beside(examples=train_met, share=share), tune_drilled=tune_met)
+    drilled = Beside(examples=train_met, share=settings.share, drills=len(met) * settings.rounds * settings.hosts)
+    return replace(data, drilled=drilled, tune_drilled=tune_met)

@@ -82,6 +82,18 @@ def net_of(content: dict[str, Any]) -> OrderNet:
     return net.eval()
 
 
+def drills(content: dict[str, Any]) -> int:
+    """Return how many drills a network learned from: recorded, of even chaos, and of chaos that met it.
+
+    Raises:
+        CheckpointError: it was made before they were counted.
+    """
+    try:
+        return sum(content[name]["drills"] for name in ("recorded", "simulated", "drilled"))
+    except KeyError as error:
+        raise CheckpointError(f"this checkpoint does not say how many {error.args[0]} it learned from; train again") from error
+
+
 def commit() -> str:
     """Return the commit of the sources that run, ``unknown`` outside a checkout."""
     done = subprocess.run(

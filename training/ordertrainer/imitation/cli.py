@@ -5,6 +5,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
+import numpy as np
 import torch
 import typer
 from rich.console import Console
@@ -94,7 +95,7 @@ def splits(data: Path, windows: int, share: float, seed: int) -> Data:
             examples = simulated_examples(
                 load_compiled(), held, windows=windows, seed=seed, tick=lambda done: shown.ask("windows", done)
             )
-        made = Beside(examples=examples, share=share)
+        made = Beside(examples=examples, share=share, drills=len(np.unique(examples.run_id)))
     return Data(train=train_split, tune=tune_split, digest=digest(data), simulated=made)
 
 

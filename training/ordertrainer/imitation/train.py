@@ -10,7 +10,7 @@ Axes: N example, B window, E entity, S slot, H host signal, F entity signal, C f
 import json
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -40,6 +40,7 @@ _NORMALISER_WINDOWS: Final = 4000
 _GRADIENT_NORM_MAX: Final = 1.0
 _EVALUATION_BATCH: Final = 512
 DRILLED_F1: Final = "drilled_macro_f1"
+NOTHING: Final[Mapping[str, Any]] = {"windows": 0, "share": 0.0, "drills": 0}
 
 Progress = Callable[[str], None]
 
@@ -76,12 +77,18 @@ class Beside:
     """What else is fitted to.
 
     Attributes:
-        examples: drills of the simulator.
+        examples: windows of simulated drills.
         share: of the windows of a step.
+        drills: of which they are; not of each is one kept.
     """
 
     examples: Examples
     share: float
+    drills: int
+
+    def plain(self) -> dict[str, Any]:
+        """Return what is kept of it with the weights."""
+        return {"windows": len(self.examples), "share": self.share, "drills": self.drills}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,9 +111,13 @@ class Data:
     drilled: Beside | None = None
     tune_drilled: Examples | None = None
 
+    def beside(self) -> dict[str, Beside | None]:
+        """Return what is not recorded, by name."""
+        return {"simulated": self.simulated, "drilled": self.drilled}
+
     def every(self) -> tuple[Examples, NDArray[np.float64]]:
         """Return everything that is fitted to, and how probably each example is drawn."""
-        beside = [each for each in (self.simulated, self.drilled) if each is not None and each.share > 0.0]
+        beside = [each for each in self.beside().values() if each is not None and each.share > 0.0]
         examples, drawn = self.train, [draw_weights(self.train) * (1.0 - sum(each.share for each in beside))]
         for each in beside:
             examples = joined(examples, each.examples)
@@ -164,7 +175,8 @@ def train(
         check_separate(drilled=data.drilled.examples, tune_drilled=data.tune_drilled)
     out.mkdir(parents=True, exist_ok=True)
     about: dict[str, Any] = {"seed": settings.seed, "settings": _plain(settings), "data_digest": data.digest, "commit": commit()}
-    about |= {name: _plain_beside(getattr(data, name)) for name in ("simulated", "drilled")}
+    about |= {name: NOTHING if beside is None else beside.plain() for name, beside in data.beside().items()}
+    about["recorded"] = {"windows": len(data.train), "drills": len(np.unique(data.train.run_id))}
     about["pretrained"] = "" if pretrained is None else sha256_of(pretrained)
     about["start"] = "" if start is None else sha256_of(start)
     about["commands"] = commands(start, command)
@@ -230,10 +242,6 @@ def _finish(path: Path, tune_split: Examples, say: Progress) -> Path:
     save(path, net, **{**about, "calibrated": True, "temperature": temperature})
     say(f"best epoch {content['epoch']}, temperature {temperature:.2f}: {path}")
     return path
-
-
-def _plain_beside(beside: Beside | None) -> dict[str, Any]:
-    return {"windows": 0, "share": 0.0} if beside is None else {"windows": len(beside.examples), "share": beside.share}
 
 
 def _plain(settings: Settings) -> dict[str, Any]:
