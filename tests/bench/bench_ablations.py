@@ -1,6 +1,6 @@
 """What is left of an order model without one part of its training, at equal steps and as equal drills as can be, by seed.
 
-Usage: python tests/bench/bench_ablations.py --data DIR [--work DIR] [--seeds N] [--only SEED] [--json]
+Usage: python tests/bench/bench_ablations.py [--data DIR] [--work DIR] [--seeds N] [--only SEED] [--json]
 
     everything        pretrained, trained on recorded drills and even simulated ones, hardened against chaos that evolves
     no evolution      the same, hardened by as many drills of even chaos
@@ -28,7 +28,7 @@ VERBS: Final = Path(sys.executable).with_name("ordertrainer")
 def main() -> int:
     """Train, examine and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, required=True, help="data directory of `ordertrainer collect`")
+    parser.add_argument("--data", type=Path, default=Path("out/data"), help="data directory of `ordertrainer collect`")
     parser.add_argument("--work", type=Path, default=Path("out/hardening"), help="folder of what is finished")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--minutes", type=float, default=2.0, help="of pretraining")
@@ -40,6 +40,8 @@ def main() -> int:
     parser.add_argument("--only", type=int, help="do one seed, and tell nothing")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
+    if not options.data.is_dir():
+        sys.exit(f"error: {options.data}: no recorded drills; `ordertrainer collect --out {options.data}` records some")
     options.work.mkdir(parents=True, exist_ok=True)
     for seed in range(options.seeds) if options.only is None else (options.only,):
         Seed(options, seed).run()

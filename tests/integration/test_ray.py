@@ -12,6 +12,7 @@ ray = pytest.importorskip("ray", reason="the extra `ray` is not installed")
 
 from ordertrainer.fanout import RefusedError, Task, TaskFailedError, TaskLostError, fan_out, reached  # noqa: E402
 from ordertrainer.fanout import cluster as clusters  # noqa: E402
+from trainings import same  # noqa: E402
 
 SUPPORT = Path(fantasks.__file__).parent
 
@@ -63,6 +64,40 @@ def test_two_workers_find_what_one_process_finds(cluster):
     where = set(fan_out([task(fantasks.place) for _ in range(4)], address=cluster))
     assert len(where) == 2
     assert os.getpid() not in where
+
+
+def test_two_workers_evolve_what_one_process_evolves(cluster, tmp_path):
+    """Two seeds with their past as examiner: every figure, and every weight in the folders that the workers wrote, to the bit."""
+    import torch
+
+    from ordertrainer import heldout
+    from ordertrainer.evolve.evolve import Settings
+    from ordertrainer.evolve.learning import Learning
+    from ordertrainer.evolve.several import Evolution, evolutions
+    from ordertrainer.fanout import sealed
+    from ordertrainer.nets.policy import PolicyNet, PolicyShape
+    from ordertrainer.policy.checkpoint import catalogue_digest, read_policy, save_policy
+    from ordertrainer.policy.iterations import LAST, Bounds
+    from ordertrainer.policy.several import folder
+    from ordertrainer.policy.sitting import Machine, catalogue
+
+    torch.manual_seed(0)
+    net = PolicyNet(PolicyShape(width=16, hidden=16, layers=1, heads=2)).eval()
+    about = {"seed": 0, "iteration": 0, "commit": "test", "catalogue": catalogue_digest(catalogue("cpu")[0])}
+    save_policy(tmp_path / "best.pt", net, heldout=heldout.load().sha256, **about)
+    settings = Settings(hosts=4, learning=Learning(batch=64), tune_hosts=2, generation_every=1)
+    found = {}
+    for name, address in (("here", None), ("there", cluster)):
+        asked = Evolution(
+            out=tmp_path / name, start=tmp_path, settings=settings, bounds=Bounds(iterations=1), machine=Machine(), matrix=2
+        )
+        with sealed(asked.out) as seal:
+            found[name] = fan_out(evolutions(asked, [3, 4], seal), address=address)
+    assert same(found["here"], found["there"], ("seconds", "commit", "checkpoint"))
+    assert [each["seed"] for each in found["there"]] == [3, 4]
+    assert {each["cross_play"]["seed"] for each in found["there"]} == {3, 4}
+    for seed in (3, 4):
+        assert same(*(read_policy(folder(tmp_path / name, seed) / LAST) for name in found)), seed
 
 
 def test_a_lost_worker_costs_nothing_but_time(cluster, tmp_path):

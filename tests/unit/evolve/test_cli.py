@@ -4,7 +4,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from ordertrainer.evolve import cli
+from ordertrainer.evolve import cli, several
 
 
 @pytest.mark.parametrize(
@@ -34,7 +34,7 @@ def test_weights_of_people_are_what_a_training_minimises(tmp_path, imitated, mon
         seen.append(settings.costs.harm)
         raise ValueError("enough")
 
-    monkeypatch.setattr(cli, "run_evolution", instead)
+    monkeypatch.setattr(several, "evolve", instead)
     app = typer.Typer()
     app.command()(cli.evolve)
     CliRunner().invoke(app, ["--out", str(tmp_path / "out"), "--policy", str(imitated), "--costs", str(file)])

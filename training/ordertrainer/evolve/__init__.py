@@ -15,6 +15,7 @@
     evolve      the loop
     crossplay   every generation of order against every generation of chaos
     fresh       a chaos from scratch against a frozen policy; `exam` makes a report of it
+    several     one evolution with its exams, and the same from several seeds; `show` shows it to people
 
 The policy comes from `ordertrainer.policy` and is examined there; what may be drawn is decided in `ordertrainer.heldout`.
 """

@@ -8,32 +8,28 @@ The policy that comes out is the better of stages 2 and 3 on hosts that neither 
 """
 
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import torch
 
-from orderd.errors import CatalogueError
 from ordertrainer import heldout
-from ordertrainer.evolve.cli import summary as evolved_summary
 from ordertrainer.evolve.evolve import PARTS as EVOLUTION
 from ordertrainer.evolve.evolve import evolve
-from ordertrainer.fanout import NotSharedError, Task, refuse_elsewhere
+from ordertrainer.evolve.show import summary as evolved_summary
+from ordertrainer.fanout import Task, refuse_elsewhere
 from ordertrainer.fanout.task import Share
 from ordertrainer.fit.profiles import PROFILES, Profile
-from ordertrainer.heldout import HeldOutError
-from ordertrainer.imitation.checkpoint import CheckpointError
 from ordertrainer.policy.actor import Network
 from ordertrainer.policy.checkpoint import policy_of, read_policy
 from ordertrainer.policy.imitate import PARTS, imitate
-from ordertrainer.policy.iterations import BEST, Bounds, Watcher
+from ordertrainer.policy.iterations import BEST, Bounds
 from ordertrainer.policy.playbooks import load_playbooks
 from ordertrainer.policy.progress import summary
 from ordertrainer.policy.report import CHANCE, RULES, examine, makers
-from ordertrainer.policy.several import Ticking, folder
+from ordertrainer.policy.several import Open, Stages, folder, from_each
 from ordertrainer.policy.sitting import Machine, catalogue
 from ordertrainer.policy.suites import MIX
 from ordertrainer.policy.telling import told_to
@@ -44,18 +40,6 @@ from ordertrainer.tracking import Server, Tracked
 
 PRETRAINED: Final = "pretrained"
 EVOLVED: Final = "evolved"
-
-
-class Shown(Watcher, Protocol):
-    """Who wants to know how far a stage is, and how far an exam."""
-
-    def ask(self, what: str, share: float) -> None:
-        """Hear which share of an exam is done."""
-        ...
-
-
-Open = Callable[[str, Sequence[str], Callable[[dict[str, Any]], str]], AbstractContextManager[Shown]]
-"""Begins to show a stage: its title, the parts of an iteration, and what makes a line of one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,18 +129,12 @@ def fittings(model: Fitting, seeds: Sequence[int], seal: Path) -> list[Task[dict
         seeds: of everything.
         seal: of `ordertrainer.fanout.sealed`.
     """
-    out, machine = model.out.resolve(), model.machine
-    return [
-        Task(
-            name=f"fit of seed {seed}",
-            seed=seed,
-            work=partial(_fit, replace(model, out=folder(out, seed), seed=seed), seal),
-            cpus=machine.threads,
-            gpus=int(machine.device.startswith("cuda")),
-            refusals=(CatalogueError, CheckpointError, HeldOutError, NotSharedError),
-        )
-        for seed in seeds
-    ]
+    out = model.out.resolve()
+
+    def work(seed: int) -> Callable[[Share], dict[str, Any]]:
+        return partial(_fit, replace(model, out=folder(out, seed), seed=seed), seal)
+
+    return from_each("fit", seeds, model.machine, work)
 
 
 def _fit(asked: Fitting, seal: Path, tick: Share) -> dict[str, Any]:
@@ -164,8 +142,8 @@ def _fit(asked: Fitting, seal: Path, tick: Share) -> dict[str, Any]:
     return fitted(asked, _Shares(PROFILES[asked.profile], tick).stage)
 
 
-class _Shares:
-    """Only wants to know which share of all stages is done, by the time each may take."""
+class _Shares(Stages):
+    """All stages, by the time each may take."""
 
     def __init__(self, profile: Profile, tick: Share) -> None:
         minutes = {
@@ -174,11 +152,4 @@ class _Shares:
             "evolution": profile.evolution_bounds.minutes if profile.evolution else 0.0,
         }
         whole = sum(minutes.values()) / 0.9
-        self._lengths = {name: each / whole for name, each in minutes.items()} | {"exam": 0.1}
-        self._tick, self._before = tick, 0.0
-
-    def stage(self, title: str, parts: Sequence[str], _told: Any) -> AbstractContextManager[Shown]:
-        """Begin a stage."""
-        before, length = self._before, self._lengths[title]
-        self._before += length
-        return nullcontext(Ticking(parts, lambda share: self._tick(before + length * share)))
+        super().__init__({name: each / whole for name, each in minutes.items()} | {"exam": 0.1}, tick)

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,7 +15,19 @@ from ordertrainer.files import write_json
 from ordertrainer.fit.chain import EVOLVED, Fitting, fitted, fittings
 from ordertrainer.fit.profiles import PROFILES
 from ordertrainer.imitation.checkpoint import CheckpointError
-from ordertrainer.policy.asking import ERRORS, Device, Mlflow, Ray, Seeds, Threads, from_seeds, machine_of, several, show
+from ordertrainer.policy.asking import (
+    ERRORS,
+    Device,
+    Manner,
+    Mlflow,
+    Ray,
+    Seeds,
+    Threads,
+    from_seeds,
+    machine_of,
+    several,
+    show,
+)
 from ordertrainer.policy.iterations import LAST
 from ordertrainer.policy.overseeds import report as seeds_report
 from ordertrainer.policy.progress import screen
@@ -47,7 +60,8 @@ def fit(
         server, machine = tracking.server(mlflow, os.environ), machine_of(threads, device)
         asked = Fitting(out=out, profile=profile, seed=seed, machine=machine, mlflow=server)
         if several(seeds, ray):
-            found = from_seeds(lambda numbers, seal: fittings(asked, numbers, seal), out, seeds, ray, resume=resume)
+            made = partial(fittings, asked)
+            found = from_seeds(made, out, seeds, ray, resume=resume, manner=Manner(title="fit"))
             if json_file is not None:
                 write_json(json_file, seeds_report(found))
             _refuse_disorder([each["exam"] for each in found])

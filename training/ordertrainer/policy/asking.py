@@ -1,6 +1,7 @@
 """What the verbs that train policies ask for and show alike: options, trainings of several seeds, tables. Imports torch; rich."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -13,6 +14,7 @@ from ordertrainer.fanout import Task, fan_out, sealed
 from ordertrainer.fanout.addresses import HELP as RAY_HELP
 from ordertrainer.imitation.checkpoint import CheckpointError
 from ordertrainer.policy.following import Following
+from ordertrainer.policy.overseeds import Figures, figures
 from ordertrainer.policy.overseeds import table as seeds_table
 from ordertrainer.policy.progress import screen, summary
 from ordertrainer.policy.several import begun, folder
@@ -27,6 +29,24 @@ Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
 Seeds = Annotated[str, typer.Option(metavar="A,B", help="Train from each of these seeds, in a folder of its own below --out.")]
 Ray = Annotated[str | None, typer.Option(metavar="ADDRESS", help=RAY_HELP)]
 Mlflow = Annotated[str | None, typer.Option(metavar="URI", help=tracking.HELP)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manner:
+    """How trainings of several seeds are shown; as imitations, unless it is said otherwise.
+
+    Attributes:
+        title: what is being done.
+        line: makes one line of how an iteration ended.
+        compared: returns the figures of one seed.
+    """
+
+    title: str = "imitation"
+    line: Callable[[dict[str, Any]], str] = summary
+    compared: Figures = figures
+
+
+IMITATION: Final = Manner()
 
 
 def machine_of(threads: int, device: str) -> Machine:
@@ -51,7 +71,13 @@ def several(seeds: str, ray: str | None) -> bool:
 
 
 def from_seeds(
-    tasks: Callable[[Sequence[int], Path], list[Task[dict[str, Any]]]], out: Path, seeds: str, ray: str | None, *, resume: bool
+    tasks: Callable[[Sequence[int], Path], list[Task[dict[str, Any]]]],
+    out: Path,
+    seeds: str,
+    ray: str | None,
+    *,
+    resume: bool,
+    manner: Manner = IMITATION,
 ) -> list[dict[str, Any]]:
     """Train from each seed, and show what each came to.
 
@@ -61,6 +87,7 @@ def from_seeds(
         seeds: as asked for.
         ray: address of a cluster, None for this process.
         resume: whether trainings that are there go on.
+        manner: how they are shown.
 
     Raises:
         CheckpointError: there are some, and they shall not.
@@ -69,8 +96,8 @@ def from_seeds(
     if not resume and (there := begun(out, numbers)):
         raise CheckpointError(f"{there[0]}: holds a training; --resume goes on with it, another --out begins anew")
     folders = {f"seed {number}": folder(out, number) for number in numbers}
-    with screen("imitation", ERRORS) as shown, sealed(out) as seal:
-        following = Following(folders, lambda name, line: shown.note(f"{name}: {summary(line)}"))
+    with screen(manner.title, ERRORS) as shown, sealed(out) as seal:
+        following = Following(folders, lambda name, line: shown.note(f"{name}: {manner.line(line)}"))
 
         def tick(what: str, share: float) -> None:
             shown.ask(what, share)
@@ -78,7 +105,7 @@ def from_seeds(
 
         found = fan_out(tasks(numbers, seal), address=ray, tick=tick)
         following.look(now=True)
-    OUTPUT.print(seeds_table(found))
+    OUTPUT.print(seeds_table(found, manner.compared))
     return found
 
 

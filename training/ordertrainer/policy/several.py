@@ -1,16 +1,17 @@
 """The same training from several seeds, as tasks; each has a folder, and goes on where it was interrupted. Imports torch.
 
-    OUT/seed-N/    a training of `ordertrainer.policy.imitate`
+    OUT/seed-N/    a training, here of `ordertrainer.policy.imitate`; other verbs make tasks of theirs in the same way
 
 Workers write their folders themselves: what a training keeps for its resume is too much, and too precious, to be carried home at
 its end. So OUT has to lie where all workers see it, which each makes sure of before it begins.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 import torch
 
@@ -22,10 +23,24 @@ from ordertrainer.heldout import HeldOutError
 from ordertrainer.imitation.checkpoint import CheckpointError
 from ordertrainer.policy.checkpoint import read_policy
 from ordertrainer.policy.imitate import PARTS, Settings, imitate
-from ordertrainer.policy.iterations import LAST, Bounds
+from ordertrainer.policy.iterations import LAST, Bounds, Watcher
 from ordertrainer.policy.sitting import Machine, catalogue
 from ordertrainer.policy.telling import told_to
 from ordertrainer.tracking import Server, Tracked
+
+R = TypeVar("R")
+
+
+class Shown(Watcher, Protocol):
+    """Who wants to know how far a stage is, and how far an exam."""
+
+    def ask(self, what: str, share: float) -> None:
+        """Hear which share of an exam is done."""
+        ...
+
+
+Open = Callable[[str, Sequence[str], Callable[[dict[str, Any]], str]], AbstractContextManager[Shown]]
+"""Begins to show a stage: its title, the parts of an iteration, and what makes a line of one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,15 +82,38 @@ def trainings(model: Training, seeds: Sequence[int], seal: Path) -> list[Task[di
         seeds: of weights, hosts and draws.
         seal: of `ordertrainer.fanout.sealed`.
     """
-    out, machine = model.out.resolve(), model.machine
+    out = model.out.resolve()
+
+    def work(seed: int) -> Callable[[Share], dict[str, Any]]:
+        return partial(train, replace(model, out=folder(out, seed), settings=replace(model.settings, seed=seed)), seal)
+
+    return from_each("training", seeds, model.machine, work)
+
+
+def from_each(
+    what: str,
+    seeds: Sequence[int],
+    machine: Machine,
+    work: Callable[[int], Callable[[Share], R]],
+    *refusals: type[Exception],
+) -> list[Task[R]]:
+    """Return a task for each seed.
+
+    Args:
+        what: is done, for people.
+        seeds: of it.
+        machine: how it is computed.
+        work: makes from a seed what its task does; that has to be such that it can be pickled.
+        refusals: errors whose message says all, beside those every training has.
+    """
     return [
         Task(
-            name=f"training of seed {seed}",
+            name=f"{what} of seed {seed}",
             seed=seed,
-            work=partial(train, replace(model, out=folder(out, seed), settings=replace(model.settings, seed=seed)), seal),
+            work=work(seed),
             cpus=machine.threads,
             gpus=int(machine.device.startswith("cuda")),
-            refusals=(CatalogueError, CheckpointError, HeldOutError, NotSharedError),
+            refusals=(CatalogueError, CheckpointError, HeldOutError, NotSharedError, *refusals),
         )
         for seed in seeds
     ]
@@ -136,3 +174,22 @@ class Ticking:
     def ask(self, what: str, share: float) -> None:  # noqa: ARG002  all that counts is how much
         """Tell how far an exam is."""
         self._tick(share)
+
+
+class Stages:
+    """Only wants to know which share of some stages is done, one after another."""
+
+    def __init__(self, lengths: Mapping[str, float], tick: Share) -> None:
+        """Tell shares.
+
+        Args:
+            lengths: what each stage is of the whole, by its title; together 1.
+            tick: told the share that is done.
+        """
+        self._lengths, self._tick, self._before = lengths, tick, 0.0
+
+    def stage(self, title: str, parts: Sequence[str], _told: Any) -> AbstractContextManager[Shown]:
+        """Begin a stage."""
+        before, length = self._before, self._lengths[title]
+        self._before += length
+        return nullcontext(Ticking(parts, lambda share: self._tick(before + length * share)))

@@ -15,7 +15,8 @@
     foreigners the network beside its peers on foreign telemetry
     novelty    surprise as a sign of what no training saw
     checkpoint pretrained weights, and what begins with them
-    report     all of it as plain values; `tables` shows it to people
+    report     all of it as plain values; `show` shows it to people
+    several    one pretraining with its scores, and the same from several seeds
 
 No label is learned from, so that every second of a host counts and not only those that somebody can vouch for.
 """

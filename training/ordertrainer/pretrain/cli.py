@@ -1,35 +1,31 @@
-"""`ordertrainer pretrain`: weights that have seen what hosts do, and what they charge for it. Writes checkpoints."""
+"""`ordertrainer pretrain`: weights that have seen what hosts do, and what they charge for it. Writes checkpoints.
 
+With `--ray` trainings from several seeds are done on a cluster; what they come to is the same.
+"""
+
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Final
 
-import torch
 import typer
-from rich.console import Console
 
-from ordertrainer import heldout
-from ordertrainer.dataset import DatasetError, digest
+from ordertrainer.dataset import DatasetError
+from ordertrainer.fanout import FanoutError
 from ordertrainer.files import write_json
-from ordertrainer.heldout import HeldOut
 from ordertrainer.imitation.checkpoint import CheckpointError
+from ordertrainer.policy.asking import ERRORS, OUTPUT, Manner, Ray, Seeds, Threads, from_seeds, several
 from ordertrainer.policy.iterations import LAST, Bounds
-from ordertrainer.policy.playbooks import load_playbooks
+from ordertrainer.policy.overseeds import report as seeds_report
 from ordertrainer.policy.progress import screen
 from ordertrainer.policy.refusals import refusals
-from ordertrainer.pretrain import report
-from ordertrainer.pretrain.checkpoint import net_of, read_pretrained
+from ordertrainer.policy.sitting import Machine
 from ordertrainer.pretrain.fitted import Fit
-from ordertrainer.pretrain.foreign import ForeignError, read_foreign
-from ordertrainer.pretrain.learn import Settings, Sources
-from ordertrainer.pretrain.learn import pretrain as run_pretraining
-from ordertrainer.pretrain.recorded import recorded
+from ordertrainer.pretrain.foreign import ForeignError
+from ordertrainer.pretrain.learn import Settings
+from ordertrainer.pretrain.several import LOG, PRETRAINING, Pretraining, figures, pretrained, pretrainings
 from ordertrainer.pretrain.show import show, summary
 
-LOG: Final = "held-out.jsonl"
-RECORDED_MOST: Final = 6000
-"""Moments of recorded runs that are kept in memory, about 30 kB each."""
-ERRORS: Final = Console(stderr=True)
-OUTPUT: Final = Console(width=160, soft_wrap=True)
+MANNER: Final = Manner(title=PRETRAINING, line=summary, compared=figures)
 
 
 def pretrain(
@@ -45,45 +41,47 @@ def pretrain(
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the training in the folder.")] = False,
     hosts: Annotated[int, typer.Option(min=2, help="Simulated, to be scored, of each kind.")] = 96,
     held_out: Annotated[bool, typer.Option("--held-out", help="Ask the families held out too; every look is logged.")] = False,
+    seeds: Seeds = "",
+    ray: Ray = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="Also write every figure here.")] = None,
-    threads: Annotated[int, typer.Option(min=1, help="CPU threads; more than one is slower on busy machines.")] = 1,
+    threads: Threads = 1,
 ) -> None:
-    """Predict the next sample of hosts and entities, without labels; prints the checkpoint and bits a value."""
-    torch.set_num_threads(threads)
-    bounds = Bounds(iterations=iterations, minutes=minutes)
-    with refusals(out, DatasetError, ForeignError):
+    """Predict the next sample of hosts and entities, without labels; prints the checkpoint and bits a value.
+
+    Of several seeds it prints a table.
+    """
+    asked = Pretraining(
+        out=out,
+        settings=Settings(seed=seed),
+        bounds=Bounds(iterations=iterations, minutes=minutes),
+        machine=Machine(threads=threads),
+        data=data,
+        split=split,
+        external=tuple(external or ()),
+        fit_steps=fit_steps,
+        hosts=hosts,
+        held_out=held_out,
+    )
+    with refusals(out, DatasetError, FanoutError, ForeignError):
+        if several(seeds, ray):
+            every = from_seeds(partial(pretrainings, asked), out, seeds, ray, resume=resume, manner=MANNER)
+            _tell_looks(every)
+            if json_file is not None:
+                write_json(json_file, seeds_report(every, figures))
+            return
         if (out / LAST).exists() and not resume:
             raise CheckpointError(f"{out}: holds a training; --resume goes on with it, another --out begins anew")
-        world, held = load_playbooks().world, heldout.load()
-        for file in external or ():
-            read_foreign(file)  # what cannot be scored is refused before anything is learned
-        with screen("pretraining", ERRORS, told=summary) as shown:
-            path = run_pretraining(_sources(world, held, data, seed), out, Settings(seed=seed), bounds=bounds, watcher=shown)
-        content = read_pretrained(path)
-        net = net_of(content)
-        with screen("scoring", ERRORS) as shown:
-            shown.ask("simulated hosts", 0.0)
-            found: dict[str, Any] = {"hosts": {"simulated": report.of_simulated(net, world, held, hosts, seed)}}
-            if data is not None:
-                shown.ask("recorded hosts", 0.0)
-                found["hosts"]["recorded"] = report.of_recorded(net, data, held, split, seed)
-            found["novelty"] = report.of_novelty(net, world, held, count=hosts, seed=seed, final=held_out, tick=shown.ask)
-            fit = Fit(steps=fit_steps, seed=seed) if fit_steps else None
-            found["foreign"] = [report.of_foreign(net, file, fit, shown.ask) for file in external or ()]
-    found["weights"] = {key: content[key] for key in ("seed", "iteration", "commit", "data_digest", "heldout")}
-    if held_out:
-        looks = report.log_final(out / LOG, found["weights"], found["novelty"])
-        ERRORS.print(f"the families held out, look {looks} (noted in {out / LOG})", highlight=False)
+        found = pretrained(asked, lambda title, parts, told: screen(title, ERRORS, parts, told))
+    _tell_looks([found])
     if json_file is not None:
         write_json(json_file, found)
     show(found, OUTPUT)
-    typer.echo(path)
+    typer.echo(found["checkpoint"])
 
 
-def _sources(world: Any, held: HeldOut, data: Path | None, seed: int) -> Sources:
-    if data is None:
-        return Sources(world=world, held=held)
-    train, tune = (recorded(data, split, held, most=RECORDED_MOST, seed=seed) for split in ("train", "tune"))
-    if train is None:
-        raise DatasetError(f"{data}: no second of a run of the split 'train' that may be trained on; collect more drills")
-    return Sources(world=world, held=held, recorded=train, tune=tune, digest=digest(data))
+def _tell_looks(every: list[dict[str, Any]]) -> None:
+    """Say how often what is held out was asked, and where that is noted."""
+    for found in every:
+        if "looks" in found:
+            log = Path(found["checkpoint"]).parent / LOG
+            ERRORS.print(f"the families held out, look {found['looks']} (noted in {log})", highlight=False)
