@@ -193,7 +193,7 @@ def train(
         line = {"epoch": 0, **_tune(state.net, data, weights)}
         about["as_it_was"], state.best_worth = line, worth(line)
         save(out / BEST, state.net, **about, epoch=0, tune=line, calibrated=False)
-        say(f"as it was: tune {line['tune_loss']:.4f}  macro-F1 {line['tune_macro_f1']:.3f}")
+        say(f"as it was: tune {line['tune_loss']:.4f}  macro-F1 {_f1s(line)}")
     while state.epoch < settings.epochs and state.epoch - state.best_epoch < settings.patience:
         line = _epoch(state, examples, data, weights=weights, draws=draws, settings=settings)
         if worth(line) > state.best_worth:
@@ -396,6 +396,10 @@ def _progress(line: dict[str, Any], state: _State, settings: Settings) -> str:
     better = " *" if state.best_epoch == state.epoch else ""
     return (
         f"epoch {line['epoch']:3d}/{settings.epochs}  loss {line['train_loss']:.4f}  tune {line['tune_loss']:.4f}  "
-        f"macro-F1 {line['tune_macro_f1']:.3f}  false alarms/h {line['tune_false_alarms_per_h']:.2f}  "
-        f"{line['seconds']:.1f} s{better}"
+        f"macro-F1 {_f1s(line)}  false alarms/h {line['tune_false_alarms_per_h']:.2f}  {line['seconds']:.1f} s{better}"
     )
+
+
+def _f1s(line: dict[str, Any]) -> str:
+    drilled = f", drilled {line[DRILLED_F1]:.3f}" if DRILLED_F1 in line else ""
+    return f"{line['tune_macro_f1']:.3f}{drilled}"

@@ -47,7 +47,7 @@ class Screen:
 
     def note(self, text: str) -> None:
         """Print a line above the bar."""
-        self._progress.console.print(text, highlight=False)
+        self._progress.console.print(text, highlight=False, soft_wrap=True)
 
 
 def summary(said: dict[str, Any]) -> str:
