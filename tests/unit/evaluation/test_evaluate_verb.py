@@ -174,7 +174,7 @@ def test_an_arm_without_its_drills_is_refused(asked, toy_data, tmp_path):
     save(tmp_path / "best.pt", OrderNet(Shape(width=16, hidden=16, layers=1, heads=2)), seed=7)
     status, _, errors = asked("--checkpoint", tmp_path / "best.pt", "--data", toy_data, "--arm", "real only", "--no-baselines")
     assert status == 2
-    assert "does not say how many recorded" in errors
+    assert "best.pt: does not say how many drills" in errors
 
 
 def test_surprise_without_a_series_is_refused(asked):
@@ -207,7 +207,7 @@ def test_an_interruption_writes_nothing(asked, tiny, foreign, tmp_path, monkeypa
 
 def test_recorded_drills_are_scored_by_part_and_noted_as_an_arm(asked, toy_data, tmp_path):
     """The test split, beside peers, in parts; the same figures as one line of an ablation; pictures of all."""
-    learned = {name: {"drills": count} for name, count in (("recorded", 30), ("simulated", 6), ("drilled", 4))}
+    learned = {name: {"drills": drills, "share": 0.25} for name, drills in (("recorded", 30), ("simulated", 6), ("drilled", 4))}
     save(tmp_path / "best.pt", OrderNet(Shape(width=16, hidden=16, layers=1, heads=2)), seed=7, **learned)
     words = ("--checkpoint", tmp_path / "best.pt", "--data", toy_data, "--json", "e.json", "--plots", "pictures")
     status, said, errors = asked(*words, "--arm", "real only", "--ablations", "arms.jsonl")

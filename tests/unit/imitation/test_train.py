@@ -4,6 +4,7 @@ import json
 import pickle
 import subprocess
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -11,7 +12,7 @@ import torch
 from orderd.domain.faults import FAILURES, KINDS, EntityKind, Failure
 from ordertrainer.evaluation.predictions import by_network
 from ordertrainer.evaluation.scores import score
-from ordertrainer.imitation.checkpoint import CheckpointError, net_of, read, save
+from ordertrainer.imitation.checkpoint import CheckpointError, drills, net_of, read, save
 from ordertrainer.imitation.toy import toy_examples
 from ordertrainer.imitation.train import BEST, HISTORY, LAST, Beside, Data, Settings, train
 from ordertrainer.nets.order import OrderNet, Shape
@@ -160,3 +161,13 @@ def test_every_line_of_the_history_is_told(data, tmp_path):
     train(data, tmp_path, replace(BRIEF, epochs=2), lambda _line: None, told=lines.append)
     assert lines == [json.loads(line) for line in (tmp_path / HISTORY).read_text(encoding="utf-8").splitlines()]
     assert [line["epoch"] for line in lines] == [1, 2]
+
+
+def test_drills_that_are_never_shown_are_not_counted():
+    """They choose the epoch, as in every training; nothing is learned from them."""
+    content = {"recorded": {"drills": 12}, "simulated": {"drills": 6, "share": 0.5}, "drilled": {"drills": 4, "share": 0.25}}
+    path = Path("best.pt")
+    assert drills(content, path) == 22
+    assert drills(content | {"drilled": {"drills": 4, "share": 0.5}}, path) == 10
+    with pytest.raises(CheckpointError, match=r"best\.pt: does not say"):
+        drills({name: content[name] for name in ("simulated", "drilled")}, path)

@@ -104,7 +104,7 @@ def _noted(wanted: Wanted, found: Found) -> dict[str, Any]:
     line = Line(
         arm=wanted.arm,
         seed=int(content["seed"]),
-        drills=drills(content),
+        drills=drills(content, wanted.checkpoint),
         exam=found["test"]["data"]["sha256"],
         scores=scores | alarms,
         commit=found["test"]["commit"],

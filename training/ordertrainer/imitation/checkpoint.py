@@ -82,16 +82,23 @@ def net_of(content: dict[str, Any]) -> OrderNet:
     return net.eval()
 
 
-def drills(content: dict[str, Any]) -> int:
+def drills(content: dict[str, Any], path: Path) -> int:
     """Return how many drills a network learned from: recorded, of even chaos, and of chaos that met it.
+
+    Args:
+        content: of a checkpoint.
+        path: of it, for the message.
 
     Raises:
         CheckpointError: it was made before they were counted.
     """
     try:
-        return sum(content[name]["drills"] for name in ("recorded", "simulated", "drilled"))
+        beside = [content["simulated"], content["drilled"]]
+        # Without a share of what is shown, recorded drills only chose the epoch.
+        recorded = content["recorded"]["drills"] if sum(part["share"] for part in beside) < 1.0 else 0
+        return recorded + sum(part["drills"] for part in beside)
     except KeyError as error:
-        raise CheckpointError(f"this checkpoint does not say how many {error.args[0]} it learned from; train again") from error
+        raise CheckpointError(f"{path}: does not say how many drills it learned from; train again") from error
 
 
 def commit() -> str:
