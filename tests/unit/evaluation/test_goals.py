@@ -18,6 +18,7 @@ from ordertrainer.evaluation.ablations import (
 from ordertrainer.evaluation.goals import Goal, Row, goals_table
 from ordertrainer.evaluation.intervals import NO_SCORE, Score, rate, share
 from ordertrainer.evaluation.parts import TRAINED
+from ordertrainer.evaluation.report import summary_table
 from ordertrainer.evaluation.reports import ReportError, read_reports
 from ordertrainer.evaluation.scoretable import rows
 
@@ -46,6 +47,37 @@ def score(value, low, high):
 def test_a_goal_holds_only_with_its_whole_interval(goal, found, verdict):
     """A lucky value is not proven."""
     assert goal.verdict(found) == verdict
+
+
+def test_a_row_says_plainly_whom_the_model_does_not_beat():
+    """More is better where a goal is a least, less where it is a most; as good is not better."""
+
+    def row(goal, own, **peers):
+        scores = {name.replace("_", " "): score(value, 0.0, 1.0) for name, value in {"order_model": own, **peers}.items()}
+        return Row(name="a row", reference="-", goal=goal, lacks="nothing", scores=scores)
+
+    assert row(HIGH, 0.9, rules=0.8, extra_trees=0.95, logistic_regression=0.9).not_beaten == [
+        "extra trees",
+        "logistic regression",
+    ]
+    assert row(LOW, 0.02, rules=0.0, extra_trees=0.03).not_beaten == ["rules"]
+    assert row(HIGH, 0.9, rules=math.nan).not_beaten == []
+    assert "| does not hold | extra trees |" in goals_table([row(HIGH, 0.9, rules=0.8, extra_trees=0.95)])
+    assert "| does not hold | - |" in goals_table([row(HIGH, 0.9, rules=0.8)])
+
+
+def test_a_summary_says_in_what_each_peer_is_not_beaten():
+    """By column, in words; nothing where the model is better in everything."""
+
+    def said(f1, alarms):
+        rate = {"per_hour": alarms, "alarms": 1, "hours": 1.0}
+        named = {"right_first": f1, "runs": 3, "seconds_median": 1.0}
+        told = {"macro_f1": f1, "macro_f1_95": (0.0, 1.0), "right_entity": f1, "first_sample": f1, "named_runs": named}
+        return told | {"false_alarms": {"quiet": rate, "decoys": rate}, "calibration_error": alarms}
+
+    table = summary_table({"diagnosers": {"order model": said(0.9, 0.5), "rules": said(0.8, 0.0), "extra trees": said(0.7, 0.9)}})
+    assert table.endswith("The order model does not beat rules in false alarms, alarms on decoys, calibration error.")
+    assert "does not beat" not in summary_table({"diagnosers": {"order model": said(0.9, 0.1), "rules": said(0.8, 0.2)}})
 
 
 def test_nothing_happened_proves_as_much_as_was_watched():

@@ -85,6 +85,13 @@ class Row:
             return f"{UNKNOWN}: {self.lacks}"
         return f"{found} ({self.of:.2g} {self.unit})" if self.unit else found
 
+    @property
+    def not_beaten(self) -> list[str]:
+        """Return the columns that are better than the order model, or as good."""
+        own, upwards = self.scores.get(COLUMNS[0], NO_SCORE).value, self.goal.at_least > -math.inf
+        others = {column: score.value for column, score in self.scores.items() if column != COLUMNS[0]}
+        return [column for column, value in others.items() if (value >= own if upwards else value <= own)]
+
     def plain(self) -> dict[str, Any]:
         """Return it as plain values."""
         return {
@@ -93,6 +100,7 @@ class Row:
             "goal": self.goal.words,
             "scores": {column: score.plain() for column, score in self.scores.items()},
             "verdict": self.verdict,
+            "not_beaten": self.not_beaten,
         }
 
 
@@ -108,7 +116,7 @@ def goals_table(rows: Sequence[Row]) -> str:
 
 
 def _table(rows: Sequence[Row]) -> str:
-    head = ("score (95 %)", "reference", "goal", *COLUMNS, "holds?")
+    head = ("score (95 %)", "reference", "goal", *COLUMNS, "holds?", "does not beat")
     lines = [f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
     for row in rows:
         cells = [
@@ -117,5 +125,5 @@ def _table(rows: Sequence[Row]) -> str:
             row.goal.words,
             *(words(row.scores.get(column, NO_SCORE), row.digits) for column in COLUMNS),
         ]
-        lines.append(f"| {' | '.join(cells)} | {row.verdict} |")
+        lines.append(f"| {' | '.join(cells)} | {row.verdict} | {', '.join(row.not_beaten) or '-'} |")
     return "\n".join(lines)

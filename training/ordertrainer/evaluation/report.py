@@ -170,7 +170,32 @@ def summary_table(report: Report) -> str:
     """Return the Markdown table that compares the diagnosers."""
     head = f"| {' | '.join(_SUMMARY_COLUMNS)} |"
     rule = "|---" * len(_SUMMARY_COLUMNS) + "|"
-    return "\n".join([head, rule, *(f"| {name} | {_summary(scores)} |" for name, scores in report["diagnosers"].items())])
+    lines = [head, rule, *(f"| {name} | {_summary(scores)} |" for name, scores in report["diagnosers"].items())]
+    ahead = _not_beaten(report["diagnosers"])
+    return "\n".join([*lines, "", f"The order model does not beat {ahead}."] if ahead else lines)
+
+
+_JUDGED: Final[Mapping[str, tuple[Callable[[Mapping[str, Any]], float], bool]]] = {
+    "macro-F1": (lambda said: said["macro_f1"], True),
+    "right entity": (lambda said: said["right_entity"], True),
+    "first sample": (lambda said: said["first_sample"], True),
+    "runs named right": (lambda said: said["named_runs"]["right_first"], True),
+    "false alarms": (lambda said: said["false_alarms"]["quiet"]["per_hour"], False),
+    "alarms on decoys": (lambda said: said["false_alarms"]["decoys"]["per_hour"], False),
+    "calibration error": (lambda said: said["calibration_error"], False),
+}
+"""Columns of the summary: what is compared, and whether more is better."""
+
+
+def _not_beaten(diagnosers: Mapping[str, Mapping[str, Any]]) -> str:
+    """Say which peers are better than the order model, or as good, and in what."""
+    own, found = diagnosers[MODEL], list[str]()
+    for name, said in diagnosers.items():
+        judged = [(what, value(said), value(own), more) for what, (value, more) in _JUDGED.items()]
+        ahead = [what for what, theirs, mine, more in judged if (theirs >= mine if more else theirs <= mine)]
+        if name != MODEL and ahead:
+            found.append(f"{name} in {', '.join(ahead)}")
+    return "; ".join(found)
 
 
 def _summary(scores: dict[str, Any]) -> str:
@@ -196,9 +221,13 @@ def part_table(report: Report) -> str:
     lines = ["| part | diagnoser | runs | macro-F1 (95 %) | right entity (95 %) |", "|---|---|---|---|---|"]
     for part, said in report["parts"].items():
         for name, scores in said.items():
-            cells = (_with_interval(scores, key) for key in ("macro_f1", "right_entity"))
+            cells = (_with_interval(scores, key) + _mark(scores, said[MODEL], key, name) for key in ("macro_f1", "right_entity"))
             lines.append(f"| {part} | {name} | {scores['runs']} | {' | '.join(cells)} |")
-    return "\n".join(lines)
+    return "\n".join([*lines, "", "\\* the order model is not better"])
+
+
+def _mark(scores: Mapping[str, Any], own: Mapping[str, Any], key: str, name: str) -> str:
+    return " *" if name != MODEL and scores[key] >= own[key] else ""
 
 
 def _with_interval(scores: Mapping[str, Any], key: str) -> str:
