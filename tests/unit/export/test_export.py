@@ -17,7 +17,7 @@ from ordertrainer.evaluation.predictions import by_exported, by_network
 from ordertrainer.export import cli as export_cli
 from ordertrainer.export import folder as folder_module
 from ordertrainer.export.folder import PARITY_MAX, Built, ParityError, build, write
-from ordertrainer.imitation.checkpoint import save
+from ordertrainer.imitation.checkpoint import read, save
 from ordertrainer.imitation.toy import toy_examples
 from ordertrainer.nets.order import OrderNet
 
@@ -156,6 +156,20 @@ def test_card_holds_figures_of_every_diagnoser(checkpoint, tmp_path, invoke, mon
         "ordertrainer evaluate",
     ):
         assert expected in text
+
+
+def test_a_checkpoint_of_before_says_that_it_does_not_know(net, checkpoint, tmp_path, invoke):
+    """Commands and drills of chaos were not always kept; such a model is exported all the same."""
+    about = {
+        key: value for key, value in read(checkpoint).items() if key not in {"commands", "drilled", "weights", "shape", "format"}
+    }
+    about.pop("schema_digest")
+    save(checkpoint, net, **about)
+    done = invoke("--checkpoint", checkpoint, "--version", "0.1.0", "--out", tmp_path / "order")
+    assert done.exit_code == 0, done.output
+    text = (tmp_path / "order/0.1.0/card.md").read_text(encoding="utf-8")
+    assert "Its checkpoint does not say by which commands." in text
+    assert "600 windows of the simulator" in text
 
 
 def test_figures_on_other_data_are_refused(checkpoint, tmp_path, invoke, monkeypatch):

@@ -4,6 +4,7 @@ from typing import Any, Final
 
 from ordertrainer.evaluation.report import MODEL, Report, class_table, fault_table, number, summary_table
 from ordertrainer.export.folder import Built
+from ordertrainer.imitation.train import NOTHING
 from ordertrainer.nets.order import OrderNet, parameter_count
 
 _PURPOSE: Final = """\
@@ -71,12 +72,15 @@ def _training(content: dict[str, Any]) -> str:
         f"temperature {content['temperature']:.2f}, fitted on the tune split. "
         f"Classes without a training example: {untrained}."
     )
-    made = "\n".join(f"    {command}" for command in content["commands"])
-    return "\n\n".join(filter(None, ("## Training", made, _sources(content), result)))
+    made = (
+        "\n".join(f"    {command}" for command in content.get("commands", [])) or "Its checkpoint does not say by which commands."
+    )
+    return "\n\n".join(("## Training", made, _sources(content), result))
 
 
 def _sources(content: dict[str, Any]) -> str:
-    recorded, simulated, drilled = "Supervised, on drills whose fault was seen to land", content["simulated"], content["drilled"]
+    recorded = "Supervised, on drills whose fault was seen to land"
+    simulated, drilled = content["simulated"], content.get("drilled", NOTHING)
     if not simulated["windows"] and not drilled["windows"]:
         return f"{recorded}."
     beside = [f"{simulated['windows']} windows of the simulator, {simulated['share']:.0%} of what each step is shown"]
