@@ -1,6 +1,5 @@
 """`ordertrainer harden`: an order model against chaos that evolves. Reads a checkpoint and data, writes checkpoints."""
 
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,6 +10,7 @@ from rich.table import Table
 
 from ordertrainer import heldout
 from ordertrainer.dataset import DatasetError
+from ordertrainer.evolve.cli import Arm
 from ordertrainer.files import write_json
 from ordertrainer.harden.harden import RATE, Settings, Telling, harden
 from ordertrainer.imitation.checkpoint import CheckpointError, read
@@ -20,13 +20,6 @@ from ordertrainer.imitation.train import Settings as Training
 from ordertrainer.policy.playbooks import load_playbooks
 from ordertrainer.policy.progress import screen
 from ordertrainer.policy.refusals import refusals
-
-
-class Arm(StrEnum):
-    """Which chaos."""
-
-    POPULATION = "population"
-    UNIFORM = "uniform"
 
 
 def harden_model(
