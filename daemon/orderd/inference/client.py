@@ -50,7 +50,8 @@ class InferenceClient:
             return
         self._task = asyncio.create_task(self._keep_connected(), name="inference-client")
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._informed.wait(), _FIRST_INFO_S_MAX)
+            async with asyncio.timeout(_FIRST_INFO_S_MAX):
+                await self._informed.wait()
 
     async def close(self) -> None:
         """Disconnect."""
@@ -104,7 +105,8 @@ class InferenceClient:
         self._loads[number] = answer
         try:
             writer.write(protocol.load_frame(Load(folder=folder, validate_only=validate_only), number).encode())
-            return await asyncio.wait_for(answer, LOAD_S_MAX)
+            async with asyncio.timeout(LOAD_S_MAX):
+                return await answer
         except TimeoutError as error:
             msg = f"orderd-infer did not finish checking the model within {LOAD_S_MAX:g} s"
             raise InferenceError(msg) from error
@@ -116,7 +118,8 @@ class InferenceClient:
         self._outstanding[question.request_id] = answer
         try:
             writer.write(question.encode())
-            return await asyncio.wait_for(answer, self._config.timeout_s)
+            async with asyncio.timeout(self._config.timeout_s):
+                return await answer
         except TimeoutError as error:
             msg = f"orderd-infer did not answer within {self._config.timeout_s:g} s"
             raise InferenceError(msg) from error

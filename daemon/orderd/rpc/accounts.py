@@ -84,7 +84,8 @@ async def _in_time(question: Callable[[], T], threads_max: int = _THREADS_MAX) -
     thread = threading.Thread(target=ask, name="user-database", daemon=True)
     thread.start()
     _asked.append(thread)
-    return await asyncio.wait_for(answered, ANSWER_S)
+    async with asyncio.timeout(ANSWER_S):
+        return await answered
 
 
 class Accounts:

@@ -72,7 +72,8 @@ class RemotePort:
                 self._told(f"rpc.listen: nobody is answered on {self._listen}: {error}")
                 seen = self._identity.identity
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(self._identity.changed(seen.generation if seen else ""), _AGAIN_S)
+                    async with asyncio.timeout(_AGAIN_S):
+                        await self._identity.changed(seen.generation if seen else "")
         await asyncio.Event().wait()
 
     async def stop(self, grace_s: float) -> None:

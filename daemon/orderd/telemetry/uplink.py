@@ -160,8 +160,10 @@ class Uplink:
     async def _seal_forever(self) -> None:
         while True:
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._pending.any.wait(), SPILL_S)
-                await asyncio.wait_for(self._pending.full.wait(), self._patience_s())
+                async with asyncio.timeout(SPILL_S):
+                    await self._pending.any.wait()
+                async with asyncio.timeout(self._patience_s()):
+                    await self._pending.full.wait()
             late = self._spool.in_memory_s >= SPILL_S
             if self._pending.any.is_set():
                 await self._seal(durable=late or bool(self._problem))

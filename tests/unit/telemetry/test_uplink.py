@@ -2,6 +2,8 @@ import asyncio
 import contextlib
 import time
 
+import pytest
+
 from orderd.config.schema import TelemetryConfig
 from orderd.domain.clock import SystemClock
 from orderd.errors import TelemetryError
@@ -110,3 +112,27 @@ async def test_a_stream_that_breaks_while_orderd_stops_does_not_keep_it_from_sto
     task.cancel()
     done, _ = await asyncio.wait({task}, timeout=3)
     assert done == {task}
+
+
+@pytest.mark.parametrize("turns", range(8))
+@pytest.mark.parametrize("batch_samples", [1, 1000])
+async def test_what_is_offered_while_orderd_stops_does_not_keep_it_from_stopping(
+    free_port, tmp_path, make_samples, turns, batch_samples
+):
+    """However few turns of the event loop lie between a sample and the stop, the uplink ends and has the sample on disk."""
+    trainer = f"127.0.0.1:{free_port}"
+    uplink = Uplink(
+        TelemetryConfig(trainer=trainer, batch_samples=batch_samples, spool=str(tmp_path), insecure=True), "host", SystemClock()
+    )
+    task = asyncio.create_task(uplink.run())
+    await asyncio.sleep(0.1)
+    (sample,) = make_samples(1)
+    uplink.offer_sample(sample)
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    task.cancel()
+    done, _ = await asyncio.wait({task}, timeout=3)
+    assert done == {task}
+    assert task.cancelled()
+    assert uplink.waiting == 1
+    assert list(tmp_path.glob("*.spool"))

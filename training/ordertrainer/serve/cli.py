@@ -107,7 +107,8 @@ async def _report_until(ended: asyncio.Event, server: TrainerServer) -> None:
     shown = ""
     while not ended.is_set():
         try:
-            await asyncio.wait_for(ended.wait(), PROGRESS_S)
+            async with asyncio.timeout(PROGRESS_S):
+                await ended.wait()
         except TimeoutError:
             if (line := _line(server.ingested, server.budget)) != shown:
                 typer.echo(line)
