@@ -17,12 +17,12 @@ together. Exit status 1: the arms' intervals of regret under the fresh chaos ove
 import argparse
 import json
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
+from finished import Finished
 from pooling import apart, paired, pooled
 
 from ordertrainer import heldout
@@ -107,14 +107,9 @@ class Bench:
         self.playbooks: Playbooks = load_playbooks()
         self.held = heldout.load()
         self.flat = Population(self.playbooks.world, self.held).flat
-        self.work.mkdir(parents=True, exist_ok=True)
-        wanted = {
-            name: value
-            for name, value in vars(options).items()
-            if name not in {"work", "seeds", "json", "held_out", "finished", "only"}
-        }
-        if self._kept("options", lambda: wanted) != wanted:
-            sys.exit(f"error: {self.work}: holds figures that were measured with other options; choose another --work")
+        self.finished = Finished(self.work, only=options.finished)
+        elsewhere = {"work", "seeds", "json", "held_out", "finished", "only"}
+        self.finished.bind({name: value for name, value in vars(options).items() if name not in elsewhere})
 
     def part(self, seed: int) -> None:
         """Do what one seed takes; the imitated policy is examined beside the first."""
@@ -144,23 +139,9 @@ class Bench:
             "population_less_uniform": paired(*(arms[arm]["regret_s"] for arm in ARMS)),
             "fresh_chaos": {name: _told(figures) for name, figures in fresh.items()} | others,
             "suites": self._suites(nets),
-            "cross_play": self._kept("cross-play", lambda: self._cross_play(names["population-0"])),
+            "cross_play": self.finished.get("cross-play", lambda: self._cross_play(names["population-0"])),
             "training": {name: _training(path) for name, path in names.items()},
         }
-
-    def _kept(self, name: str, make: Callable[[], Any]) -> Any:
-        """Return what is finished, or finish it."""
-        file = self.work / f"{name}.json"
-        if self.options.finished and not file.exists():
-            return None
-        if not file.exists():
-            began = time.monotonic()
-            made = make()
-            part = file.with_name(f"{file.name}.part")
-            part.write_text(json.dumps(made), encoding="utf-8")
-            part.replace(file)
-            print(f"{name}: {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
-        return json.loads(file.read_text(encoding="utf-8"))
 
     def _imitated(self) -> Path:
         out = self.work / "imitated"
@@ -181,7 +162,7 @@ class Bench:
         seed = int(name.rpartition("-")[2]) if "-" in name else 0
         make = self._network(path)
         several = [
-            self._kept(f"fresh-{name}-{n}", lambda n=n: self._against(make, CHAOS_SEEDS * seed + n, self.options.fresh))
+            self.finished.get(f"fresh-{name}-{n}", lambda n=n: self._against(make, CHAOS_SEEDS * seed + n, self.options.fresh))
             for n in range(self.options.chaoses)
         ]
         return {goal: [each[goal] for each in several] for goal in (*GOALS, "told")}
@@ -215,7 +196,7 @@ class Bench:
                 rules = examined(Rules(self.playbooks.repairs), self.flat, levels, Costs())
                 return told | {f"rules, under the chaos of {name}": fresh_figures(rules)}
 
-            found |= self._kept(f"floored-{name}", floored) or {}
+            found |= self.finished.get(f"floored-{name}", floored) or {}
         return found
 
     def _suites(self, nets: dict[str, Path]) -> dict[str, Any]:
@@ -235,7 +216,7 @@ class Bench:
         found: dict[str, Any] = {}
         for name, (make, hosts) in policies.items():
             for suite in asked:
-                told = self._kept(
+                told = self.finished.get(
                     f"suite-{suite.name}-{name}", lambda make=make, hosts=hosts, suite=suite: self._suite(suite, make, hosts)
                 )
                 if told is not None:

@@ -16,12 +16,12 @@ an arm resample seeds, chaoses and hosts; seeds are also compared in pairs. What
 import argparse
 import json
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
+from finished import Finished
 from pooling import apart, paired, pooled
 
 from ordertrainer import heldout
@@ -69,9 +69,8 @@ class Bench:
         """Begin, or go on."""
         self.options, self.playbooks, self.held = options, load_playbooks(), heldout.load()
         self.flat = Population(self.playbooks.world, self.held).flat
-        wanted = {name: getattr(options, name) for name in ("chaoses", "fresh", "rounds", "search")}
-        if self._kept("options", lambda: wanted) != wanted:
-            sys.exit(f"error: {options.work}: holds figures that were measured with other options; choose another --work")
+        self.finished = Finished(options.work)
+        self.finished.bind({name: getattr(options, name) for name in ("chaoses", "fresh", "rounds", "search")})
 
     def run(self) -> dict[str, Any]:
         """Return every figure."""
@@ -103,7 +102,7 @@ class Bench:
         make = self._maker(arm, seed)
         numbers = range(self.options.chaoses)
         several = [
-            self._kept(f"fresh-{arm}-{seed}-{n}", lambda n=n: self._against(make, CHAOS_SEEDS * seed + n)) for n in numbers
+            self.finished.get(f"fresh-{arm}-{seed}-{n}", lambda n=n: self._against(make, CHAOS_SEEDS * seed + n)) for n in numbers
         ]
         return {goal: [each[goal] for each in several] for goal in GOALS} | {"worst": several[0]["told"]["worst"]}
 
@@ -125,18 +124,6 @@ class Bench:
         return {goal: [round(float(value), 2) for value in values] for goal, values in each.items()} | {
             "told": figures(found) | {"worst": worst(chaos, self.flat)}
         }
-
-    def _kept(self, name: str, make: Callable[[], Any]) -> Any:
-        """Return what is finished, or finish it."""
-        file = self.options.work / f"{name}.json"
-        if not file.exists():
-            began = time.monotonic()
-            made = make()
-            part = file.with_name(f"{file.name}.part")
-            part.write_text(json.dumps(made), encoding="utf-8")
-            part.replace(file)
-            print(f"{name}: {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
-        return json.loads(file.read_text(encoding="utf-8"))
 
 
 def _table(found: dict[str, Any]) -> str:

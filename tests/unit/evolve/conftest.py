@@ -1,4 +1,4 @@
-"""The real catalogue and the locked split, a network that knows nothing, and trainings that take a second."""
+"""A network that knows nothing, and trainings that take a second."""
 
 import time
 from dataclasses import replace
@@ -6,13 +6,11 @@ from dataclasses import replace
 import pytest
 import torch
 
-from ordertrainer import heldout
 from ordertrainer.evolve.evolve import Settings, evolve
 from ordertrainer.evolve.learning import Learning
 from ordertrainer.nets.policy import PolicyNet, PolicyShape
 from ordertrainer.policy.checkpoint import catalogue_digest, save_policy
 from ordertrainer.policy.iterations import Bounds
-from ordertrainer.policy.playbooks import load_playbooks
 from trainings import Silent
 
 
@@ -22,21 +20,9 @@ def _one_thread(one_thread):
 
 
 @pytest.fixture(scope="session")
-def playbooks():
-    """Return the catalogue of this tree."""
-    return load_playbooks()
-
-
-@pytest.fixture(scope="session")
 def world(playbooks):
     """Return what is simulated."""
     return playbooks.world
-
-
-@pytest.fixture(scope="session")
-def held():
-    """Return the locked split."""
-    return heldout.load()
 
 
 @pytest.fixture(scope="session")

@@ -1,29 +1,15 @@
-"""The real catalogue and the locked split, and an order model that learned toy hosts."""
+"""An order model that learned toy hosts."""
 
 import pytest
 
-from ordertrainer import heldout
 from ordertrainer.imitation.toy import toy_examples
 from ordertrainer.imitation.train import Data, Settings, train
 from ordertrainer.nets.order import Shape
-from ordertrainer.policy.playbooks import load_playbooks
 
 
 @pytest.fixture(scope="module", autouse=True)
 def _one_thread(one_thread):
     """Whatever is computed here."""
-
-
-@pytest.fixture(scope="session")
-def playbooks():
-    """Return the catalogue of this tree."""
-    return load_playbooks()
-
-
-@pytest.fixture(scope="session")
-def held():
-    """Return the locked split."""
-    return heldout.load()
 
 
 @pytest.fixture(scope="session")

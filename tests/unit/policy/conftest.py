@@ -1,11 +1,10 @@
-"""The real catalogue and the locked split, and trainings that take seconds."""
+"""Trainings that take seconds."""
 
 import time
 
 import pytest
 import torch
 
-from ordertrainer import heldout
 from ordertrainer.nets.policy import PolicyNet, PolicyShape
 from ordertrainer.policy.imitate import Settings, imitate
 from ordertrainer.policy.iterations import Bounds
@@ -29,12 +28,6 @@ def playbooks():
 def world(playbooks):
     """Return what is simulated."""
     return playbooks.world
-
-
-@pytest.fixture(scope="session")
-def held():
-    """Return the locked split."""
-    return heldout.load()
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,6 @@ import pytest
 from ordertrainer import heldout
 from ordertrainer.chaos.catalogue import load_faults
 from ordertrainer.costs import NAMES, Costs
-from ordertrainer.policy.playbooks import load_playbooks
 from ordertrainer.prefer.bills import total_s
 from ordertrainer.prefer.comparisons import Comparisons
 from ordertrainer.prefer.plans import draw_scenes
@@ -20,12 +19,6 @@ from ordertrainer.sim.catalogue import PLAYBOOKS
 @pytest.fixture(scope="module", autouse=True)
 def _one_thread(one_thread):
     """Whatever is computed here."""
-
-
-@pytest.fixture(scope="session")
-def playbooks():
-    """Return the catalogue of this tree."""
-    return load_playbooks()
 
 
 @pytest.fixture(scope="session")

@@ -1,14 +1,12 @@
-"""The real catalogue and the locked split, and trainings that take seconds."""
+"""Trainings that take seconds."""
 
 import time
 
 import pytest
 import torch
 
-from ordertrainer import heldout
 from ordertrainer.nets.next_sample import NextNet
 from ordertrainer.nets.order import Shape
-from ordertrainer.policy.playbooks import load_playbooks
 from ordertrainer.pretrain.learn import Settings
 from ordertrainer.pretrain.simulated import Watch
 from trainings import Silent
@@ -22,15 +20,9 @@ def _one_thread(one_thread):
 
 
 @pytest.fixture(scope="session")
-def world():
+def world(playbooks):
     """Return what is simulated."""
-    return load_playbooks().world
-
-
-@pytest.fixture(scope="session")
-def held():
-    """Return the locked split."""
-    return heldout.load()
+    return playbooks.world
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,6 @@ import pytest
 
 from orderd.domain.faults import EntityKind
 from ordertrainer.imitation.toy import toy_examples
-from ordertrainer.policy.playbooks import load_playbooks
 from ordertrainer.rules.facts import Facts, names_of
 from ordertrainer.rules.teachers import ELSEWHERE, FAILURES_NAMED
 
@@ -15,12 +14,6 @@ from ordertrainer.rules.teachers import ELSEWHERE, FAILURES_NAMED
 @pytest.fixture(scope="module", autouse=True)
 def _one_thread(one_thread):
     """Whatever is computed here."""
-
-
-@pytest.fixture(scope="session")
-def playbooks():
-    """Return the catalogue of this tree."""
-    return load_playbooks()
 
 
 @pytest.fixture(scope="session")
