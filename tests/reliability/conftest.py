@@ -20,6 +20,7 @@ sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1] / "sce
 TESTS = tuple(f"T{number}" for number in range(1, 21))
 _OUT = os.environ.get("ORDERD_RELIABILITY_OUT", "")
 _NIGHTLY = os.environ.get("ORDERD_RELIABILITY") == "nightly"
+_MEASURED = "measured"
 _FILE = re.compile(r"test_t(?P<number>\d\d)_")
 
 
@@ -72,28 +73,33 @@ def pytest_collection_modifyitems(config, items):
         items[:] = [i for i in items if i not in late]
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item, call):
-    """Keep what became of each test; a phase that did not pass is enough to say that it does not hold."""
-    report = yield
-    name = _name_of(item.path)
-    if name:
-        tally = _TALLIES[name]
-        tally.seconds += report.duration
-        if report.skipped:
-            tally.skipped += 1
-            tally.whys.append(f"{item.name}: skipped: {_reason(report)}")
-        elif report.failed:
-            tally.failed += 1
-            tally.whys.append(f"{item.name}: {_said(call.excinfo)}")
-        elif call.when == "call":
-            tally.passed += 1
-    return report
+def pytest_runtest_logreport(report):
+    """Keep what became of each test, in whichever process it ran; one phase that did not pass means that it does not hold."""
+    file, _, test = report.nodeid.partition("::")
+    name = _name_of(Path(file))
+    if not name:
+        return
+    tally = _TALLIES[name]
+    tally.seconds += report.duration
+    if report.skipped:
+        tally.skipped += 1
+        tally.whys.append(f"{test}: skipped: {_reason(report)}")
+    elif report.failed:
+        tally.failed += 1
+        tally.whys.append(f"{test}: {_said(report)}")
+    elif report.when == "call":
+        tally.passed += 1
+    if report.when == "teardown":
+        for told in (value for key, value in report.user_properties if key == _MEASURED):
+            tally.figures.append(told["figure"])
+            tally.limits.append(told["limit"])
+            tally.runs += told["runs"]
 
 
-def _said(excinfo) -> str:
-    words = str(excinfo.value).strip() if excinfo else ""
-    return words.splitlines()[0][:300] if words else (excinfo.typename if excinfo else "failed")
+def _said(report) -> str:
+    crash = getattr(report.longrepr, "reprcrash", None)
+    words = (crash.message if crash else str(report.longrepr)).strip()
+    return words.splitlines()[0][:300] if words else "failed"
 
 
 def _reason(report) -> str:
@@ -102,7 +108,7 @@ def _reason(report) -> str:
 
 def pytest_sessionfinish(session):
     """Write the file, every T in it."""
-    if _OUT:
+    if _OUT and not hasattr(session.config, "workerinput"):
         path = Path(_OUT)
         path.parent.mkdir(parents=True, exist_ok=True)
         ask = ["git", "rev-parse", "--short", "HEAD"]
@@ -126,14 +132,11 @@ def pytest_terminal_summary(terminalreporter):
 
 
 @pytest.fixture
-def measured(request):
+def measured(record_property):
     """Return what takes a test's figure; call it before the asserts, so that a figure that misses its limit is told too."""
-    tally = _TALLIES[_name_of(request.path)]
 
     def tell(*, figure: str, limit: str, runs: int) -> None:
-        tally.figures.append(figure)
-        tally.limits.append(limit)
-        tally.runs += runs
+        record_property(_MEASURED, {"figure": figure, "limit": limit, "runs": runs})
 
     return tell
 

@@ -64,7 +64,7 @@ def test_a_pid_that_was_used_again_is_left_alone(processes, sleeper):
     assert sleeper.poll() is None
 
 
-@pytest.mark.parametrize("pid", [1, os.getpid()])
+@pytest.mark.parametrize("pid", [1, os.getpid()], ids=["init", "itself"])
 def test_init_and_the_repair_itself_are_refused(processes, pid):
     """Some processes are never stopped."""
     with pytest.raises(processes.ProcessRefusedError):
