@@ -18,7 +18,7 @@ test: $(VENV)/.test ## everything: linters, types, unit, contract, integration, 
 	@command -v dbus-daemon >/dev/null || [ -n "$(NO_APT)" ] || { echo 'installing the Debian package dbus-daemon'; apt-get install -y -qq dbus-daemon >/dev/null; }
 	@command -v java >/dev/null || [ -n "$(NO_APT)" ] || { echo 'installing the Debian package default-jre-headless'; apt-get update -qq && apt-get install -y -qq default-jre-headless >/dev/null; }
 	@$(BIN)/ordertrainer host prepare
-	@$(BIN)/pytest --numprocesses 2 --dist loadgroup $(PYTEST_ARGS)
+	@$(BIN)/pytest --numprocesses 2 $(PYTEST_ARGS)
 
 reliability: $(VENV)/.test ## T1 to T20 against their limits, written to out/reliability.json; NIGHTLY=1 for the large sizes
 	@$(BIN)/ordertrainer host prepare

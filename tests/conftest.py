@@ -133,14 +133,14 @@ def open_folder() -> Iterator[Path]:
         yield folder
 
 
-def pytest_collection_modifyitems(items):
-    """Put tests into two queues, and load what must be loaded first.
+def pytest_xdist_make_scheduler(config, log):
+    """Work off two queues where two processes were asked for."""
+    from queues import TwoQueues
 
-    `make test` works off both at once: what boots disposable hosts, which mostly waits for them and never meets another host,
-    and everything else, which computes.
-    """
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group("hosts" if item.get_closest_marker("drill") else "no-hosts"))
-    # Ansible replaces sys.intern by something that torch's compiler refuses; it comes first.
+    return TwoQueues(config, log)
+
+
+def pytest_collection_modifyitems(items):
+    """Load torch's compiler before any test imports Ansible, which replaces sys.intern by something torch refuses."""
     if any(_NEED_TORCH & set(item.path.parts) for item in items):
         import torch._dynamo  # noqa: F401
