@@ -98,14 +98,14 @@ class Series:
 
 
 def thinned(probes: Sequence[Probe], points_max: int) -> list[tuple[int, float]]:
-    """Return at most about `points_max` (time, value) pairs, keeping the extremes of what lies between.
+    """Return at most `points_max` (time, value) pairs, at least two, keeping the extremes of what lies between.
 
     A plain stride would drop the one probe that shows the peak; each bucket gives its lowest and highest value in order.
     """
     seen = [(probe.end_ns, probe.value) for probe in probes if probe.value is not None]
     if len(seen) <= points_max:
         return seen
-    width = -(-len(seen) * 2 // points_max)
+    width = -(-len(seen) // max(1, points_max // 2))
     kept: list[tuple[int, float]] = []
     for at in range(0, len(seen), width):
         bucket = seen[at : at + width]
