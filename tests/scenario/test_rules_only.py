@@ -90,6 +90,43 @@ async def test_it_ends_with_a_person_when_nothing_helps(scene):
     assert (scene.decisions[-1].action, scene.decisions[-1].reason) == (Action.ESCALATE, Reason.LADDER_EXHAUSTED)
 
 
+SLOW = RUNNING | {"probe_latency_s": 0.3}
+SLUGGISH = RUNNING | {"probe_latency_s": 0.15}
+"""Not slow enough to be called so, and not well."""
+
+
+async def slow_after_a_restart(scene):
+    """Let a service be slow; a restart makes it sluggish, which is not enough."""
+    scene.executor.cures["service_restart"] = lambda: scene.host.state.__setitem__(NGINX, dict(SLUGGISH))
+    scene.executor.cures["service_roll_back_config"] = lambda: scene.host.state.__setitem__(NGINX, dict(RUNNING))
+    scene.host.state[NGINX] = dict(SLOW)
+    for _ in range(60):
+        await scene.ticks(1)
+        if scene.decisions and scene.words()[-1] == "unverified":
+            return
+    pytest.fail("the restart was not judged")
+
+
+async def test_a_symptom_that_pauses_after_a_repair_that_did_not_help_is_the_same_incident(scene):
+    """Slow again nine seconds later, it gets the next repair, and not the one that has just been tried, nor its cooldown."""
+    await slow_after_a_restart(scene)
+    await scene.ticks(8)
+    scene.host.state[NGINX] = dict(SLOW)
+    await scene.ticks(22)
+    assert scene.playbooks == ["service_restart", "service_roll_back_config"]
+    assert len({decision.incident_id for decision in scene.decisions}) == 1
+
+
+async def test_what_stays_away_after_a_repair_that_did_not_help_is_closed(scene):
+    """After 15 s without the symptom, and not for ever because nobody proved that it is well."""
+    await slow_after_a_restart(scene)
+    await scene.ticks(28)
+    assert scene.states()[-1] is IncidentState.DIAGNOSED
+    await scene.ticks(4)
+    assert scene.states()[-1] is IncidentState.CLOSED
+    assert scene.playbooks == ["service_restart"]
+
+
 class Looks:
     """An executor whose repairs look and find another cause, but for one that helps."""
 

@@ -212,7 +212,7 @@ class Carrier:
         undo = repair is not None and bool(repair.undo)
         why = "" if undo else f"; no undo: {repair.undo_none_why if repair else 'the repair is no longer catalogued'}"
         self._book.append(self._core.step(decision, "unverified", f"not healthy in time: {unmet}{why}", IncidentState.DIAGNOSED))
-        incident.verification, incident.state = None, IncidentState.DIAGNOSED
+        incident.verification, incident.state, incident.last_seen = None, IncidentState.DIAGNOSED, now
         ending = Ending.INTERRUPTED if incident.may_try_again(repair) else Ending.UNVERIFIED
         self._tell(incident, decision, self._memory.ended(decision.decision_id, ending, now))
         if repair is not None and undo:
@@ -225,7 +225,8 @@ class Carrier:
             await self.desk.undo(decision, repair)
         finally:
             self._memory.undone(decision.decision_id)
-            incident.state = IncidentState.DIAGNOSED
+            # What was taken back is as broken as before, and has yet to show it.
+            incident.state, incident.last_seen = IncidentState.DIAGNOSED, self._parts.clock.now()
 
     def _tell(self, incident: Incident, decision: Decision, after: Aftermath) -> None:
         if after.ticket is not None:

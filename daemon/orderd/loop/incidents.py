@@ -14,6 +14,9 @@ from orderd.verification import Verification
 
 QUIET_S: Final = 3.0
 """An entity must show nothing wrong for this long before its incident is closed, or a new one may open after an escalation."""
+QUIET_TRIED_S: Final = 15.0
+"""So long when a repair was not verified. A slow service is slow for 8 s before it is called so, and one quick answer starts that
+afresh; closed meanwhile, its next incident would begin with the repair that has just not helped."""
 WAITS_AT_ONCE: Final = 5
 """Changed reasons to wait that are recorded at once; later ones are recorded ever more seldom."""
 WAITS_S: Final = 60.0
@@ -51,7 +54,7 @@ class Incident:
         incident_id: sortable, unique on this host.
         diagnosis: the newest diagnosis.
         opened: first sample that showed it.
-        last_seen: newest sample that showed it, or could not show whether it is over.
+        last_seen: newest moment that showed it, could not show whether it is over, or proved that a repair had not helped.
         state: see IncidentState.
         tried: names of repairs tried, in order.
         decision: the decision in force, None before the first.
@@ -94,6 +97,11 @@ class Incident:
     def under_repair(self) -> bool:
         """Tell whether a repair of it runs or is being judged."""
         return self.state in {IncidentState.REPAIRING, IncidentState.VERIFYING}
+
+    @property
+    def quiet_s(self) -> float:
+        """Return for how long nothing must be wrong with the entity before this is over."""
+        return QUIET_TRIED_S if self.tried and not self.state.terminal else QUIET_S
 
     def already_decided(self, action: Action, reason: Reason, failure: Failure) -> bool:
         """Tell whether the decision in force says the same, so that waiting does not fill the journal."""

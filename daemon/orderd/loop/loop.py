@@ -17,7 +17,7 @@ from orderd.loop.carrying import Carrier
 from orderd.loop.core import Core
 from orderd.loop.deciding import Decider
 from orderd.loop.hands import Hands
-from orderd.loop.incidents import QUIET_S, Incident, Incidents, cannot_be_seen
+from orderd.loop.incidents import Incident, Incidents, cannot_be_seen
 from orderd.loop.notices import Notices
 from orderd.loop.parts import Parts
 from orderd.loop.seeing import Diagnoser, Seen
@@ -159,7 +159,7 @@ class Loop:
     def _close_quiet_ones(self, now: Instant) -> None:
         """Close incidents whose entity has been quiet."""
         for incident in self.incidents:
-            if not incident.under_repair and now.seconds_since(incident.last_seen) >= QUIET_S:
+            if not incident.under_repair and now.seconds_since(incident.last_seen) >= incident.quiet_s:
                 self._close_quiet(incident, now)
 
     def _is_named_now(self, incident: Incident, opinion: Opinion) -> bool:
