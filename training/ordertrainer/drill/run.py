@@ -70,11 +70,6 @@ class Course:
         """Return the name of the process the fault starts, empty when it starts none."""
         return process_of(self.experiment, self.contract)
 
-    @property
-    def beside(self) -> list[str]:
-        """Return what else was broken at the same time, ``kind:key``."""
-        return [other.target for other in self.others]
-
 
 def process_of(experiment: Experiment, contract: FaultContract) -> str:
     """Return the name of the process a fault starts, empty when it starts none."""
@@ -149,7 +144,7 @@ def _course(bench: Bench, experiment: Experiment, contract: FaultContract) -> Co
 def _broken_units(course: Course) -> set[str]:
     """Return the units the fault itself may stop or restart: its target, and what its revert starts again."""
     reverted = {str(getattr(step, "unit", "")).replace("{target}", course.experiment.target) for step in course.contract.revert}
-    return reverted | ({course.experiment.target} if course.contract.target is EntityKind.UNIT else set())
+    return reverted - {""} | ({course.experiment.target} if course.contract.target is EntityKind.UNIT else set())
 
 
 def _steady(bench: Bench) -> bool:
@@ -237,7 +232,7 @@ def _over(bench: Bench, course: Course) -> bool:
         elif not settled and since > DECOY_TIMEOUT_S and bench.stands(course.experiment):
             course.healthy_ns = _well_beside(bench, course)
         return settled or since > DECOY_TIMEOUT_S
-    heard = about([h.record for h in bench.heard(course.began_ns)], course.beside)
+    heard = about([h.record for h in bench.heard(course.began_ns)], _beside(bench, course))
     silence_s = NAMELESS_TIMEOUT_S if course.contract.failure is Failure.UNKNOWN else SILENCE_TIMEOUT_S
     if since > HEAL_TIMEOUT_S or (not heard and since > silence_s):
         return True
@@ -277,7 +272,8 @@ def _settled(bench: Bench, before: snapshot.Snapshot) -> snapshot.Snapshot:
 
 def _concluded(bench: Bench, course: Course, touched: list[str], residue: list[str]) -> tuple[Run, RunDetails]:
     everything = bench.heard(course.began_ns)
-    kept = about([h.record for h in everything], course.beside)
+    beside = _beside(bench, course)
+    kept = about([h.record for h in everything], beside)
     heard = [h for h in everything if h.record in kept]
     evidence = Evidence(
         fault=course.experiment.fault,
@@ -287,7 +283,7 @@ def _concluded(bench: Bench, course: Course, touched: list[str], residue: list[s
         decoy=course.contract.decoy,
         curable=bool(course.contract.cures),
         with_it=_with_it(bench, course),
-        beside=course.beside,
+        beside=beside,
         void=course.void,
         landed_ns=course.landed_ns,
         healthy_ns=course.healthy_ns,
@@ -300,6 +296,13 @@ def _concluded(bench: Bench, course: Course, touched: list[str], residue: list[s
         bench.prober.forget(course.process)
     run = judge(evidence)
     return structs.replace(run, beside=[other.experiment.fault for other in course.others] or UNSET), seen
+
+
+def _beside(bench: Bench, course: Course) -> list[str]:
+    """Return what else was broken at the same time, and what that broke besides its targets, ``kind:key``; nothing of its own."""
+    own = {course.target, *_with_it(bench, course)}
+    others = {what for other in course.others for what in (other.target, *_with_it(bench, other))}
+    return sorted(others - own)
 
 
 def _with_it(bench: Bench, course: Course) -> list[str]:
