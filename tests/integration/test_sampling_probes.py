@@ -1,5 +1,8 @@
 import asyncio
 import contextlib
+import errno
+import os
+import resource
 import socket
 import time
 from pathlib import Path
@@ -9,7 +12,7 @@ import dns.rrset
 import pytest
 
 from orderd.config.schema import DnsProbe, HttpProbe, PostgresProbe, ResolverConfig, TcpProbe
-from orderd.sampling.ask import ProbeFailedError, conversation
+from orderd.sampling.ask import NotAskedError, ProbeFailedError, conversation
 from orderd.sampling.prober import Prober
 from orderd.sampling.resolver import resolve, watch
 
@@ -231,6 +234,34 @@ async def test_a_connection_that_is_late_is_waited_for():
         async with asyncio.timeout(5):
             await asking
         waiting.close()
+
+
+@contextlib.contextmanager
+def no_descriptor_left():
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with Path(os.devnull).open("rb") as free:  # the lowest number that is free
+        lowest = free.fileno()
+    resource.setrlimit(resource.RLIMIT_NOFILE, (lowest, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+@pytest.mark.parametrize(
+    "probe", [TcpProbe(address="127.0.0.1:9"), DnsProbe(address="127.0.0.1:9", name="a.test")], ids=["tcp", "dns"]
+)
+async def test_a_host_without_descriptors_blames_no_service(probe):
+    """It could not ask, and says so; that is no wrong answer."""
+    with no_descriptor_left(), pytest.raises(NotAskedError, match="Too many open files"):
+        await conversation(probe)()
+
+
+async def test_a_host_without_ports_blames_no_service(monkeypatch):
+    """All local ports taken: the kernel says so when it is to connect."""
+    monkeypatch.setattr(socket.socket, "connect_ex", lambda *_: errno.EADDRNOTAVAIL)
+    with pytest.raises(NotAskedError, match="Cannot assign requested address"):
+        await conversation(TcpProbe(address="127.0.0.1:9"))()
 
 
 def open_descriptors():

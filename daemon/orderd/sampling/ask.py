@@ -1,6 +1,7 @@
 """How a service is asked whether it works: one short conversation per kind of probe. Network: loopback (config allows no other).
 
 Every conversation returns when the service is fine and raises ``ProbeFailedError`` when it is not; the caller limits its time.
+``NotAskedError`` is about this side: whoever has no port or descriptor left to ask from knows nothing of the service.
 Each is held on a socket of its own: only a new connection proves that the service still accepts them. Plain sockets and not
 asyncio's streams: questions are most of what orderd does on a healthy host, and a stream costs three times what its socket does.
 """
@@ -20,13 +21,15 @@ from orderd.sampling.dns_wire import Rcode, answers, query
 from orderd.sampling.readiness import READABLE, WRITABLE, until
 
 Ask = Callable[[], Coroutine[None, None, None]]
-"""Asks once: returns when the service is fine, raises ``ProbeFailedError`` when it is not."""
+"""Asks once: returns when it is fine; raises ``ProbeFailedError`` when it is not, ``NotAskedError`` when nobody was asked."""
 
 _Address = tuple[str, int] | tuple[str, int, int, int] | tuple[int, bytes]
 _LINE_BYTES_MAX = 4096
 _READ_BYTES: Final = 65536
 """Everything that is there is read, also what does not matter: closing before would tell the service of a broken connection."""
 _ONGOING: Final = frozenset({errno.EINPROGRESS, errno.EALREADY})
+_OURS: Final = frozenset({errno.EADDRNOTAVAIL, errno.EAGAIN, errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+"""Errors of whoever asks: no local port (EAGAIN for datagrams), descriptor or buffer is left."""
 _ASK_NEXT = frozenset(Rcode)
 # Message length 8, then the code 1234.5679 that PostgreSQL takes for "may I speak TLS?" (protocol documentation, SSLRequest).
 _SSL_REQUEST = bytes.fromhex("0000000804d2162f")
@@ -34,6 +37,10 @@ _SSL_REQUEST = bytes.fromhex("0000000804d2162f")
 
 class ProbeFailedError(Exception):
     """The service answered wrongly, or not at all."""
+
+
+class NotAskedError(Exception):
+    """This host could not even ask."""
 
 
 class NoAnswerError(ProbeFailedError):
@@ -67,6 +74,7 @@ async def ask_name_server(host: str, port: int, name: str) -> None:
     Raises:
         NoAnswerError: it refused, failed or was unreachable.
         ProbeFailedError: it answered that there is no such name or address.
+        NotAskedError: this host has nothing left to ask with.
     """
     rcode, count = await _exchange(host, port, name)
     if rcode in _ASK_NEXT:
@@ -130,7 +138,11 @@ async def _connected(host: str, port: int, talk: Callable[[socket.socket], Corou
             await talk(connection)
     except (OSError, EOFError, ValueError) as error:  # ValueError: an endless line
         msg = f"{type(error).__name__}: {error}"
-        raise ProbeFailedError(msg) from error
+        raise (NotAskedError if _is_ours(error) else ProbeFailedError)(msg) from error
+
+
+def _is_ours(error: Exception) -> bool:
+    return isinstance(error, OSError) and error.errno in _OURS
 
 
 async def _connect(connection: socket.socket, address: _Address) -> None:
@@ -201,7 +213,7 @@ async def _exchange(host: str, port: int, name: str) -> tuple[int, int]:
             return answer
     except (OSError, ValueError) as error:  # ValueError: a name or address that cannot be encoded
         msg = f"{host}: {type(error).__name__}: {error}"
-        raise NoAnswerError(msg) from error
+        raise (NotAskedError if _is_ours(error) else NoAnswerError)(msg) from error
 
 
 def _where(host: str, port: int) -> tuple[int, _Address]:

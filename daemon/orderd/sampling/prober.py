@@ -9,7 +9,7 @@ import math
 import time
 from collections.abc import Callable
 
-from orderd.sampling.ask import Ask, ProbeFailedError
+from orderd.sampling.ask import Ask, NotAskedError, ProbeFailedError
 from orderd.sampling.collector import NAN
 from orderd.sampling.rounds import next_round_s
 
@@ -21,7 +21,7 @@ class Prober:
     """One thing that is asked again and again.
 
     Attributes:
-        ok: 1 or 0 for the last finished question, missing until there is one.
+        ok: 1 or 0 for the last finished question, missing until there is one, and while this host has nothing left to ask with.
     """
 
     def __init__(self, *, name: str, ask: Ask, timeout_s: float, interval_s: float, on_flip: Callable[[], None]) -> None:
@@ -70,28 +70,31 @@ class Prober:
         while True:
             self._hurried = False
             started_s = self._asked_s = time.monotonic()
-            reason = await self._outcome()
-            self._took_s, self._asked_s = time.monotonic() - started_s, None
-            self._finish(reason)
+            ok, reason = await self._outcome()
+            self._took_s, self._asked_s = NAN if math.isnan(ok) else time.monotonic() - started_s, None
+            self._finish(ok, reason)
             await self._rest(next_round_s(first_s, started_s, self._interval_s, SPACING_S))
             # A flapping unit is in a hurry all the time.
             if (early_s := started_s + SPACING_S - time.monotonic()) > 0:
                 await asyncio.sleep(early_s)
 
-    async def _outcome(self) -> str:
+    async def _outcome(self) -> tuple[float, str]:
+        """Return what `ok` is now, and why."""
         try:
             async with asyncio.timeout(self._timeout_s):
                 await self._ask()
+        except NotAskedError as error:
+            return NAN, f"cannot ask: {error}"
         except ProbeFailedError as error:
-            return str(error) or type(error).__name__
+            return 0.0, str(error) or type(error).__name__
         except TimeoutError:
-            return f"no answer in {self._timeout_s:g} s"
-        return ""
+            return 0.0, f"no answer in {self._timeout_s:g} s"
+        return 1.0, "ok"
 
-    def _finish(self, reason: str) -> None:
-        before, self.ok = self.ok, float(not reason)
-        if before != self.ok:
-            _log.info("probe of %s: %s", self._name, reason or "ok")
+    def _finish(self, ok: float, reason: str) -> None:
+        before, self.ok = self.ok, ok
+        if before != ok and not (math.isnan(before) and math.isnan(ok)):
+            _log.info("probe of %s: %s", self._name, reason)
             self._on_flip()
 
     async def _rest(self, until_s: float) -> None:

@@ -45,6 +45,7 @@ async def resolve(config: ResolverConfig, port: int = _PORT) -> None:
 
     Raises:
         ProbeFailedError: there is no such name, or no server answered.
+        NotAskedError: this host has nothing left to ask with.
     """
     silent: list[str] = []
     for server in name_servers(_read(Path(config.resolv_conf))):

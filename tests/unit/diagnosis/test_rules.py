@@ -171,6 +171,34 @@ def test_a_rule_names_what_the_first_model_was_not_taught(entity, seconds, signa
     assert expected not in FAILURES[: SCHEMAS[0].failures]
 
 
+SECONDS_OF_SLOTS = (0, 1, 2, 4, 8)
+TIMED_OUT = {"probe_ok_ratio": 0, "probe_latency_s": 0.5}
+REFUSED = {"probe_ok_ratio": 0, "probe_latency_s": 0.001}
+
+
+@pytest.mark.parametrize(
+    ("otherwise", "ages", "expected"),
+    [
+        (TIMED_OUT, (1, 8), [Failure.SERVICE_SLOW]),
+        (TIMED_OUT, (0, 2), [Failure.SERVICE_SLOW]),
+        (TIMED_OUT, (0, 2, 8), []),
+        (REFUSED, (8,), []),
+        (RUNNING, (2,), []),
+    ],
+    ids=["times out twice", "times out now", "times out mostly", "refuses once", "is quick once"],
+)
+def test_a_question_that_times_out_now_and_then_took_long_as_well(otherwise, ages, expected):
+    """Slow is who answers mostly, and never soon; an answer or a refusal that comes at once starts the eight seconds afresh."""
+    history = History()
+    for second in range(10):
+        signals = SLOW | (otherwise if 9 - second in ages else {})
+        entities = (EntityRow(entity=UNIT, values=entity_values(**signals)),)
+        at = Instant(mono_ns=second * 10**9, utc_ns=0)
+        last = history.add(Sample(at=at, cause="timer", host=(math.nan,) * len(HOST_SIGNALS), entities=entities))
+    assert set(ages) <= set(SECONDS_OF_SLOTS)
+    assert [diagnosis.failure for diagnosis in by_rules(last)] == expected
+
+
 @pytest.mark.parametrize(
     ("entity", "seconds", "signals", "host"),
     [

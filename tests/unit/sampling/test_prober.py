@@ -2,7 +2,7 @@ import asyncio
 import contextlib
 import math
 
-from orderd.sampling.ask import ProbeFailedError
+from orderd.sampling.ask import NotAskedError, ProbeFailedError
 from orderd.sampling.prober import Prober
 
 
@@ -63,6 +63,20 @@ async def test_only_a_changed_outcome_is_an_event():
         service.error = ProbeFailedError("no")
         await asyncio.sleep(0.1)
         assert (prober.ok, service.flips) == (0, 2)
+
+
+async def test_a_host_that_cannot_ask_knows_nothing_of_the_service():
+    """Without a port or descriptor left the outcome is missing, neither good nor bad; that is one event, and its end another."""
+    service = Service()
+    async with probing(service, interval_s=0.02) as prober:
+        service.error = NotAskedError("no port left")
+        await asyncio.sleep(0.1)
+        assert math.isnan(prober.ok)
+        assert math.isnan(prober.latency_s())
+        assert service.flips == 2
+        service.error = None
+        await asyncio.sleep(0.1)
+        assert (prober.ok, service.flips) == (1, 3)
 
 
 async def test_a_hung_service_fails_in_time_with_one_question_outstanding():

@@ -34,7 +34,8 @@ HOLD_S: Final = 2.0
 LAND_MARGIN_S: Final = 3.0
 ASK_PERIOD_S: Final = 1.0
 HEAL_TIMEOUT_S: Final = 40.0
-SILENCE_TIMEOUT_S: Final = 12.0
+SILENCE_TIMEOUT_S: Final = 20.0
+"""What takes longest to be named is a slow service: 8 s without one quick answer, on a host that others crowd."""
 NAMELESS_TIMEOUT_S: Final = 32.0
 """Nobody is called about what has no name before it has stood for ``decision.unknown_s``, which is 20 s."""
 DECOY_TIMEOUT_S: Final = 25.0
