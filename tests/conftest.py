@@ -133,6 +133,7 @@ def open_folder() -> Iterator[Path]:
         yield folder
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config, log):
     """Work off two queues where two processes were asked for."""
     from queues import TwoQueues
