@@ -212,6 +212,8 @@ class Carrier:
         undo = repair is not None and bool(repair.undo)
         why = "" if undo else f"; no undo: {repair.undo_none_why if repair else 'the repair is no longer catalogued'}"
         self._book.append(self._core.step(decision, "unverified", f"not healthy in time: {unmet}{why}", IncidentState.DIAGNOSED))
+        if incident.verification is not None:
+            incident.unproven = incident.verification, now
         incident.verification, incident.state, incident.last_seen = None, IncidentState.DIAGNOSED, now
         ending = Ending.INTERRUPTED if incident.may_try_again(repair) else Ending.UNVERIFIED
         self._tell(incident, decision, self._memory.ended(decision.decision_id, ending, now))
@@ -225,8 +227,11 @@ class Carrier:
             await self.desk.undo(decision, repair)
         finally:
             self._memory.undone(decision.decision_id)
+            incident.state, now = IncidentState.DIAGNOSED, self._parts.clock.now()
             # What was taken back is as broken as before, and has yet to show it.
-            incident.state, incident.last_seen = IncidentState.DIAGNOSED, self._parts.clock.now()
+            incident.last_seen = now
+            if incident.unproven is not None:
+                incident.unproven = incident.unproven[0], now
 
     def _tell(self, incident: Incident, decision: Decision, after: Aftermath) -> None:
         if after.ticket is not None:

@@ -14,9 +14,10 @@ from orderd.verification import Verification
 
 QUIET_S: Final = 3.0
 """An entity must show nothing wrong for this long before its incident is closed, or a new one may open after an escalation."""
-QUIET_TRIED_S: Final = 15.0
-"""So long when a repair was not verified. A slow service is slow for 8 s before it is called so, and one quick answer starts that
-afresh; closed meanwhile, its next incident would begin with the repair that has just not helped."""
+UNPROVEN_S: Final = 15.0
+"""For so long after a repair did not help, whatever it was to make true and is not counts as the symptom. A slow service is slow
+for 8 s before it is called so, and one quick answer starts that afresh; closed meanwhile, its next incident would begin with the
+repair that has just not helped."""
 WAITS_AT_ONCE: Final = 5
 """Changed reasons to wait that are recorded at once; later ones are recorded ever more seldom."""
 WAITS_S: Final = 60.0
@@ -54,11 +55,12 @@ class Incident:
         incident_id: sortable, unique on this host.
         diagnosis: the newest diagnosis.
         opened: first sample that showed it.
-        last_seen: newest moment that showed it, could not show whether it is over, or proved that a repair had not helped.
+        last_seen: newest sample that showed it, or could not show whether it is over.
         state: see IncidentState.
         tried: names of repairs tried, in order.
         decision: the decision in force, None before the first.
         verification: the judge, while verifying.
+        unproven: the judge of a repair that did not help, and since when; None when none was judged so.
         waits: decisions to wait so far.
         refusals: how often the executor refused for a reason that passes.
         not_before: monotonic nanoseconds before which the executor is not asked again.
@@ -78,6 +80,7 @@ class Incident:
     tried: list[str] = field(default_factory=list[str])
     decision: Decision | None = None
     verification: Verification | None = None
+    unproven: tuple[Verification, Instant] | None = None
     waits: int = 0
     refusals: int = 0
     not_before: int = 0
@@ -98,10 +101,12 @@ class Incident:
         """Tell whether a repair of it runs or is being judged."""
         return self.state in {IncidentState.REPAIRING, IncidentState.VERIFYING}
 
-    @property
-    def quiet_s(self) -> float:
-        """Return for how long nothing must be wrong with the entity before this is over."""
-        return QUIET_TRIED_S if self.tried and not self.state.terminal else QUIET_S
+    def is_unproven(self, sample: Sample) -> bool:
+        """Tell whether a repair has just not helped, and what it was to make true is still not so."""
+        if self.unproven is None or self.state.terminal:
+            return False
+        verification, since = self.unproven
+        return sample.at.seconds_since(since) < UNPROVEN_S and bool(verification.unmet_by(sample))
 
     def already_decided(self, action: Action, reason: Reason, failure: Failure) -> bool:
         """Tell whether the decision in force says the same, so that waiting does not fill the journal."""

@@ -17,7 +17,7 @@ from orderd.loop.carrying import Carrier
 from orderd.loop.core import Core
 from orderd.loop.deciding import Decider
 from orderd.loop.hands import Hands
-from orderd.loop.incidents import Incident, Incidents, cannot_be_seen
+from orderd.loop.incidents import QUIET_S, Incident, Incidents, cannot_be_seen
 from orderd.loop.notices import Notices
 from orderd.loop.parts import Parts
 from orderd.loop.seeing import Diagnoser, Seen
@@ -153,13 +153,13 @@ class Loop:
             if not incident.under_repair:
                 incident.diagnosis = opinion.chosen
         for incident in self.incidents:
-            if cannot_be_seen(incident.entity, seen.sample):
+            if cannot_be_seen(incident.entity, seen.sample) or incident.is_unproven(seen.sample):
                 incident.last_seen = seen.sample.at
 
     def _close_quiet_ones(self, now: Instant) -> None:
         """Close incidents whose entity has been quiet."""
         for incident in self.incidents:
-            if not incident.under_repair and now.seconds_since(incident.last_seen) >= incident.quiet_s:
+            if not incident.under_repair and now.seconds_since(incident.last_seen) >= QUIET_S:
                 self._close_quiet(incident, now)
 
     def _is_named_now(self, incident: Incident, opinion: Opinion) -> bool:

@@ -34,7 +34,7 @@ class Verification:
         """
         if sample.at.mono_ns <= self._started.mono_ns:
             return Verdict.PENDING
-        self.unmet = self._unmet(sample)
+        self.unmet = self.unmet_by(sample)
         if self.unmet:
             self.healthy_since = None
         elif self.healthy_since is None:
@@ -45,7 +45,8 @@ class Verification:
             return Verdict.UNHEALTHY
         return Verdict.PENDING
 
-    def _unmet(self, sample: Sample) -> str:
+    def unmet_by(self, sample: Sample) -> str:
+        """Return what a sample does not show of what the repair was to make true, empty when it shows all."""
         row = sample.row(self._target)
         if row is None and str(self._target.kind) in sample.failed_collectors:
             return f"{self._target} cannot be seen: collector {self._target.kind} fails"
