@@ -170,7 +170,7 @@ class People:
                 user, origin = logins[line]
                 return Person(user=user, terminal=line, origin=origin)
         if any(_SESSION.search(self._group(each.pid)) for each in chain[:2]):
-            return Person(user=self._user(process.pid), terminal=terminal_name(process.terminal), origin="")
+            return Person(user=self._user(chain), terminal=terminal_name(process.terminal), origin="")
         return None
 
     def _is_there(self, process: Process) -> bool:
@@ -235,10 +235,14 @@ class People:
         text = _read(Path(f"{self._proc}/{pid}/cgroup"), _CMDLINE_BYTES_MAX)
         return parse_group(text.decode(errors="replace")) if text else ""
 
-    def _user(self, pid: int) -> str:
-        text = _read(Path(f"{self._proc}/{pid}/loginuid"), 16).strip()
-        uid = int(text) if text.isdigit() and int(text) != _NOBODY_LOGGED_IN else self.uid(pid)
-        return user_name(uid, self._passwd)
+    def _user(self, chain: Sequence[Process]) -> str:
+        """Return whose a process is; one that has ended meanwhile is whose its shell is."""
+        for each in chain:
+            text = _read(Path(f"{self._proc}/{each.pid}/loginuid"), 16).strip()
+            uid = int(text) if text.isdigit() and int(text) != _NOBODY_LOGGED_IN else self.uid(each.pid)
+            if uid >= 0:
+                return user_name(uid, self._passwd)
+        return "somebody"
 
 
 def user_name(uid: int, passwd: Path = Path("/etc/passwd")) -> str:

@@ -1,6 +1,7 @@
 """People and programs, by the process tables they leave."""
 
 import os
+import shutil
 import struct
 
 import pytest
@@ -67,6 +68,16 @@ def test_a_command_over_ssh_with_a_terminal_is_a_person(proc):
     proc.add(70, 60, ["sudo", "systemctl", "stop", "nginx"], PTS0, cgroup="/user.slice/session-4.scope")
     proc.add(80, 70, ["systemctl", "stop", "nginx"], PTS0, cgroup="/user.slice/session-4.scope")
     assert str(behind(proc)) == "alice on pts/0"
+
+
+def test_a_command_that_ended_meanwhile_is_whose_its_shell_is(proc):
+    """A quick stop is over before it is known who ran it; the login is still there."""
+    proc.add(60, 50, ["bash", "-c", "systemctl stop nginx"], PTS0, cgroup="/user.slice/session-4.scope")
+    proc.add(70, 60, ["systemctl", "stop", "nginx"], PTS0, cgroup="/user.slice/session-4.scope")
+    people = proc.people()
+    (process,) = people.named(frozenset({"systemctl"}))
+    shutil.rmtree(proc.root / "70")
+    assert str(people.person_behind(process)) == "alice on pts/0"
 
 
 @pytest.mark.parametrize(
