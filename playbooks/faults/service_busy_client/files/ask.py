@@ -8,7 +8,7 @@ import threading
 ADDRESS = ("127.0.0.1", 6379)
 QUESTION_US = 20_000
 """How long an answer takes, by the clock of the cache: as long on a fast machine as on a slow one. Who asks anything waits for
-a round of all clients at least, and for two at most."""
+a round of most clients, on a busy machine for two and more."""
 ROUNDS_MAX = 10_000_000
 """Where the clock of scripts stands still (newer caches), a question ends all the same."""
 SCRIPT = f"""
